@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API database: what is global to a cloud. ``metadata`` collects the tables of the modules of this package."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(naming_convention={
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
