@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers of a cell. The wire calls them servers; the table keeps the name that operators know.
+
+Metadata, tags, the flavor as it was at boot and the network information are columns of the row: a page of servers is
+one select without a join. ``epoch`` is the server's fence: every accepted takeover raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index
+
+from nova.db.cell import metadata
+from nova.db.schema import BigId, Json, Name, Text, Time, Uuid, db_now, table
+
+instances = table(
+    "instances", metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("uuid", Uuid, nullable=False, unique=True),
+    Column("project_id", Name, nullable=False),
+    Column("user_id", Name, nullable=False),
+    Column("display_name", Name, nullable=False),
+    Column("display_description", Name),
+    Column("hostname", Name),
+    Column("name", Name),
+    Column("reservation_id", Name),
+    Column("launch_index", sa.Integer, nullable=False, default=0),
+    Column("image_ref", Name),
+    Column("image_properties", Json),
+    Column("kernel_id", Name),
+    Column("ramdisk_id", Name),
+    Column("key_name", Name),
+    Column("key_data", Text),
+    Column("user_data", Text),
+    Column("host", Name),
+    Column("node", Name),
+    Column("compute_uuid", Uuid),
+    Column("availability_zone", Name),
+    Column("pinned_availability_zone", Name),
+    Column("vm_state", sa.String(32), nullable=False),
+    Column("task_state", sa.String(48)),
+    Column("power_state", sa.Integer, nullable=False, default=0),
+    Column("progress", sa.Integer, nullable=False, default=0),
+    Column("flavor", Json, nullable=False),
+    Column("flavorid", Name, nullable=False),
+    Column("vcpus", sa.Integer, nullable=False),
+    Column("memory_mb", sa.Integer, nullable=False),
+    Column("root_gb", sa.Integer, nullable=False),
+    Column("ephemeral_gb", sa.Integer, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("system_metadata", Json, nullable=False),
+    Column("tags", Json, nullable=False),
+    Column("network_info", Json, nullable=False),
+    Column("security_groups", Json, nullable=False),
+    Column("scheduler_hints", Json, nullable=False),
+    Column("server_group", Uuid),
+    Column("trusted_certs", Json),
+    Column("config_drive", Name),
+    Column("access_ip_v4", sa.String(64)),
+    Column("access_ip_v6", sa.String(64)),
+    Column("auto_disk_config", sa.Boolean, nullable=False, default=False),
+    Column("root_device_name", Name),
+    Column("locked_by", sa.String(16)),
+    Column("locked_reason", Name),
+    Column("epoch", sa.BigInteger, nullable=False, default=0),
+    Column("op_seq", sa.BigInteger, nullable=False, default=0),
+    Column("deleted", sa.Boolean, nullable=False, default=False),
+    Column("created_at", Time, nullable=False),
+    Column("updated_at", Time),
+    Column("launched_at", Time),
+    Column("terminated_at", Time),
+    Column("deleted_at", Time),
+    Index("ix_instances_project", "project_id", "deleted", "created_at", "id"),
+    Index("ix_instances_deleted", "deleted", "created_at", "id"),
+    Index("ix_instances_host", "host", "deleted"),
+    Index("ix_instances_updated", "updated_at"),
+    Index("ix_instances_reservation", "reservation_id"),
+)
+
+instance_faults = table(
+    "instance_faults", metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("instance_uuid", Uuid, nullable=False),
+    Column("code", sa.Integer, nullable=False),
+    Column("message", Name, nullable=False),
+    Column("details", Text),
+    Column("host", Name),
+    Column("created_at", Time, nullable=False),
+    Index("ix_instance_faults_instance", "instance_uuid", "id"),
+)
+
+block_devices = table(
+    "block_device_mapping", metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("uuid", Uuid, nullable=False, unique=True),
+    Column("instance_uuid", Uuid, nullable=False),
+    Column("boot_index", sa.Integer),
+    Column("source_type", sa.String(16), nullable=False),
+    Column("destination_type", sa.String(16), nullable=False),
+    Column("guest_format", sa.String(32)),
+    Column("device_type", sa.String(32)),
+    Column("disk_bus", sa.String(32)),
+    Column("device_name", Name),
+    Column("image_id", Uuid),
+    Column("volume_id", Uuid),
+    Column("snapshot_id", Uuid),
+    Column("volume_size", sa.Integer),
+    Column("volume_type", Name),
+    Column("delete_on_termination", sa.Boolean, nullable=False, default=False),
+    Column("tag", Name),
+    Column("attachment_id", Uuid),
+    Column("connection_info", Json),
+    Column("created_at", Time, nullable=False),
+    Index("ix_block_device_mapping_instance", "instance_uuid"),
+)
+
+
+def insert(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """New servers; the guest's name on its hypervisor follows from the row's id unless it is given."""
+    conn.execute(instances.insert(), list(rows))
+
+
+def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
+    row = conn.execute(sa.select(instances).where(instances.c.uuid == uuid)).mappings().one_or_none()
+    return dict(row) if row else None
+
+
+def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected: dict[str, Any] | None = None,
+           **values: Any) -> bool:
+    """Change a living server; with ``epoch``, only if the fence still stands there. False: it does not."""
+    t = instances
+    where = [t.c.uuid == uuid, t.c.deleted.is_(False)]
+    if epoch is not None:
+        where.append(t.c.epoch == epoch)
+    for column, allowed in (expected or {}).items():
+        options = list(allowed) if isinstance(allowed, list | tuple | set | frozenset) else [allowed]
+        some = [o for o in options if o is not None]
+        choice = [t.c[column].in_(some)] if some else []
+        where.append(sa.or_(*choice, *([t.c[column].is_(None)] if None in options else [])))
+    return conn.execute(t.update().where(*where).values({"updated_at": db_now()} | values)).rowcount == 1
+
+
+def raise_epoch(conn: sa.Connection, uuid: str, seen: int) -> bool:
+    """Take over the server: its fence goes from ``seen`` to ``seen + 1``."""
+    t = instances
+    return conn.execute(t.update().where(t.c.uuid == uuid, t.c.epoch == seen).values(epoch=seen + 1)).rowcount == 1
+
+
+def on_host(conn: sa.Connection, host: str) -> list[dict[str, Any]]:
+    t = instances
+    return [dict(r) for r in conn.execute(sa.select(t).where(t.c.host == host, t.c.deleted.is_(False))).mappings()]
+
+
+def remove_copy(conn: sa.Connection, uuid: str) -> None:
+    """Forget a server that was recorded here but deleted before the cell was made known."""
+    conn.execute(block_devices.delete().where(block_devices.c.instance_uuid == uuid))
+    conn.execute(instances.delete().where(instances.c.uuid == uuid))
+
+
+def add_fault(conn: sa.Connection, uuid: str, fault: dict[str, Any]) -> None:
+    conn.execute(instance_faults.insert().values(
+        instance_uuid=uuid, code=fault.get("code", 500), message=str(fault.get("message", ""))[:255],
+        details=fault.get("details"), host=fault.get("host"), created_at=db_now()))
+
+
+def latest_faults(conn: sa.Connection, uuids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The newest fault of each server that has one."""
+    t = instance_faults
+    if not uuids:
+        return {}
+    newest = sa.select(sa.func.max(t.c.id)).where(t.c.instance_uuid.in_(list(uuids))).group_by(t.c.instance_uuid)
+    return {r["instance_uuid"]: dict(r) for r in conn.execute(sa.select(t).where(t.c.id.in_(newest))).mappings()}
+
+
+def volumes_of(conn: sa.Connection, uuids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Attached volumes by server."""
+    t = block_devices
+    if not uuids:
+        return {}
+    result: dict[str, list[dict[str, Any]]] = {}
+    for row in conn.execute(sa.select(t).where(t.c.instance_uuid.in_(list(uuids)), t.c.volume_id.is_not(None))
+                            .order_by(t.c.id)).mappings():
+        result.setdefault(row["instance_uuid"], []).append(dict(row))
+    return result

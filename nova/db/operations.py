@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations and their events, the same tables in the API database and in every cell.
+
+An operation is what a user asked to have done to a server: the instance action of the API and the unit of durability.
+The row is the truth. Every write of a runner is conditional on ``epoch`` and ``owner``; a row count of zero means that
+another has taken over. A lease is the heartbeat of the owner's incarnation in the ``services`` table beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, UniqueConstraint
+
+from nova.db.schema import BigId, Json, Name, Text, Time, Uuid, db_now, table
+from nova.db.services import ServiceTables
+
+OPEN_STATES = ("open", "undoing")
+
+
+@dataclasses.dataclass(frozen=True)
+class OperationTables:
+    """The tables of one schema: ``operations`` and ``operation_steps``."""
+
+    operations: sa.Table
+    steps: sa.Table
+    services: sa.Table
+
+    @classmethod
+    def on(cls, metadata: sa.MetaData, services: ServiceTables) -> OperationTables:
+        operations = table(
+            "operations", metadata,
+            Column("uuid", Uuid, primary_key=True),
+            Column("instance_uuid", Uuid, nullable=False),
+            Column("project_id", Name, nullable=False),
+            Column("user_id", Name),
+            Column("request_id", Name, nullable=False),
+            Column("seq", sa.BigInteger, nullable=False),
+            Column("action", sa.String(64), nullable=False),
+            Column("workflow_version", sa.Integer, nullable=False, default=1),
+            Column("actor", Json, nullable=False),
+            Column("inputs", Json, nullable=False),
+            Column("secrets", Text),
+            Column("state", sa.String(16), nullable=False),
+            Column("level", sa.String(16), nullable=False),
+            Column("host", Name),
+            Column("step", sa.String(64), nullable=False),
+            Column("step_data", Json, nullable=False),
+            Column("attempt", sa.Integer, nullable=False, default=0),
+            Column("owner", Uuid),
+            Column("epoch", sa.BigInteger, nullable=False),
+            Column("due_at", Time),
+            Column("deadline", Time),
+            Column("progress", sa.Integer, nullable=False, default=0),
+            Column("fault", Json),
+            Column("idempotency_key", Name),
+            Column("cell_uuid", Uuid),
+            Column("created_at", Time, nullable=False),
+            Column("updated_at", Time),
+            Column("finished_at", Time),
+            UniqueConstraint("instance_uuid", "seq"),
+            UniqueConstraint("project_id", "idempotency_key"),
+            Index("ix_operations_due", "state", "due_at"),
+            Index("ix_operations_owner", "owner", "state"),
+            Index("ix_operations_finished", "finished_at"),
+        )
+        steps = table(
+            "operation_steps", metadata,
+            Column("id", BigId, primary_key=True, autoincrement=True),
+            Column("operation_uuid", Uuid, nullable=False),
+            Column("event", sa.String(64), nullable=False),
+            Column("started_at", Time, nullable=False),
+            Column("finished_at", Time),
+            Column("result", sa.String(16)),
+            Column("host", Name),
+            Column("details", Text),
+            Column("traceback", Text),
+            Column("data", Json),
+            Index("ix_operation_steps_operation", "operation_uuid", "id"),
+        )
+        return cls(operations, steps, services.services)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def insert(self, conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """New operations; ``created_at`` and ``due_at`` (seconds from now) are set from the database's clock."""
+        conn.execute(self.operations.insert(), [_defaults(row) for row in rows])
+
+    def add_event(self, conn: sa.Connection, operation_uuid: str, event: dict[str, Any]) -> None:
+        conn.execute(self.steps.insert(), {
+            "operation_uuid": operation_uuid, "event": event["event"], "started_at": event["started_at"],
+            "finished_at": event.get("finished_at"), "result": event.get("result"), "host": event.get("host"),
+            "details": event.get("details"), "traceback": event.get("traceback"), "data": event.get("data")})
+
+    def take(self, conn: sa.Connection, uuid: str, *, epoch: int, owner: str, lease: float) -> bool:
+        """Make ``owner`` the owner under a new epoch, if nobody living owns the row. False: another won."""
+        t = self.operations
+        done = conn.execute(
+            t.update().where(t.c.uuid == uuid, t.c.epoch == epoch, t.c.state.in_(OPEN_STATES), self.unowned(lease))
+            .values(owner=owner, epoch=epoch + 1, attempt=t.c.attempt + 1, due_at=None, updated_at=db_now()))
+        return done.rowcount == 1
+
+    def advance(self, conn: sa.Connection, uuid: str, epoch: int, **values: Any) -> bool:
+        """Change a row that this epoch owns. ``due_in`` is seconds from now. False: the epoch is over."""
+        t = self.operations
+        due_in = values.pop("due_in", None)
+        if due_in is not None:
+            values["due_at"] = db_now() + due_in
+        if values.get("state") not in (None, *OPEN_STATES):
+            values |= {"finished_at": db_now(), "owner": None, "due_at": None, "secrets": None}
+        done = conn.execute(t.update().where(t.c.uuid == uuid, t.c.epoch == epoch, t.c.state.in_(OPEN_STATES))
+                            .values(updated_at=db_now(), **values))
+        return done.rowcount == 1
+
+    def supersede(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
+        """Close every open row of a server; returns what they were."""
+        t = self.operations
+        rows = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid,
+                                               t.c.state.in_(OPEN_STATES))).mappings().all()
+        if rows:
+            conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.state.in_(OPEN_STATES)).values(
+                state="superseded", finished_at=db_now(), updated_at=db_now(), owner=None, due_at=None, secrets=None,
+                epoch=t.c.epoch + 1))
+        return [dict(r) for r in rows]
+
+    def postpone(self, conn: sa.Connection, uuids: Iterable[str], seconds: float) -> None:
+        """Push ``due_at`` of rows that were just nudged, so that the next scan does not nudge them again at once."""
+        t = self.operations
+        conn.execute(t.update().where(t.c.uuid.in_(list(uuids)), t.c.state.in_(OPEN_STATES))
+                     .values(due_at=db_now() + seconds))
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def unowned(self, lease: float) -> sa.ColumnElement[bool]:
+        """Owner is nobody, or an incarnation without a heartbeat for a lease."""
+        t, s = self.operations, self.services
+        living = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > db_now() - lease)
+        return sa.or_(t.c.owner.is_(None), ~living.exists())
+
+    def get(self, conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
+        row = conn.execute(sa.select(self.operations).where(self.operations.c.uuid == uuid)).mappings().one_or_none()
+        return dict(row) if row else None
+
+    def abandoned(self, conn: sa.Connection, *, level: str, lease: float, limit: int = 200,
+                  host: str | None = None) -> list[dict[str, Any]]:
+        """Open rows of a level that nobody living owns and whose time has come."""
+        t = self.operations
+        where = [t.c.state.in_(OPEN_STATES), t.c.level == level,
+                 sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
+                        sa.and_(t.c.owner.is_not(None), self.unowned(lease)))]
+        if host is not None:
+            where.append(t.c.host == host)
+        rows = conn.execute(sa.select(t).where(*where).order_by(t.c.created_at).limit(limit)).mappings().all()
+        return [dict(r) for r in rows]
+
+    def overdue(self, conn: sa.Connection, limit: int = 200) -> list[dict[str, Any]]:
+        """Open rows past their deadline."""
+        t = self.operations
+        rows = conn.execute(sa.select(t).where(t.c.state.in_(OPEN_STATES), t.c.deadline <= db_now())
+                            .limit(limit)).mappings().all()
+        return [dict(r) for r in rows]
+
+    def open_of(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
+        t = self.operations
+        rows = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid, t.c.state.in_(OPEN_STATES))
+                            .order_by(t.c.seq)).mappings().all()
+        return [dict(r) for r in rows]
+
+    def of_instance(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
+        """All operations of a server, newest first."""
+        t = self.operations
+        rows = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid)
+                            .order_by(t.c.created_at.desc(), t.c.seq.desc())).mappings().all()
+        return [dict(r) for r in rows]
+
+    def events_of(self, conn: sa.Connection, operation_uuid: str) -> list[dict[str, Any]]:
+        t = self.steps
+        rows = conn.execute(sa.select(t).where(t.c.operation_uuid == operation_uuid).order_by(t.c.id)).mappings().all()
+        return [dict(r) for r in rows]
+
+    def purge(self, conn: sa.Connection, age: float, limit: int = 1000) -> int:
+        """Forget operations finished longer ago than ``age`` seconds; one batch."""
+        t, s = self.operations, self.steps
+        old = [r[0] for r in conn.execute(sa.select(t.c.uuid).where(t.c.finished_at < db_now() - age).limit(limit))]
+        if old:
+            conn.execute(s.delete().where(s.c.operation_uuid.in_(old)))
+            conn.execute(t.delete().where(t.c.uuid.in_(old)))
+        return len(old)
+
+
+def _defaults(row: dict[str, Any]) -> dict[str, Any]:
+    now = row["created_at"]
+    full: dict[str, Any] = {"user_id": None, "workflow_version": 1, "secrets": None, "state": "open", "host": None,
+                            "step_data": {}, "attempt": 0, "owner": None, "deadline": None, "progress": 0,
+                            "fault": None, "idempotency_key": None, "cell_uuid": None, "updated_at": now,
+                            "finished_at": None, "due_at": None}
+    return full | row

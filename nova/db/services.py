@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services and their heartbeats, the same table in the API database and in every cell.
+
+``incarnation`` is a uuid of one start of one service; its ``last_seen`` is the lease of every operation it owns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Index, UniqueConstraint
+
+from nova.db.schema import BigId, Name, Text, Time, Uuid, db_now, table
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceTables:
+    services: sa.Table
+
+    @classmethod
+    def on(cls, metadata: sa.MetaData) -> ServiceTables:
+        return cls(table(
+            "services", metadata,
+            Column("id", BigId, primary_key=True, autoincrement=True),
+            Column("uuid", Uuid, nullable=False, unique=True),
+            Column("host", Name, nullable=False),
+            Column("binary", Name, nullable=False),
+            Column("topic", Name),
+            Column("version", sa.Integer, nullable=False, default=0),
+            Column("incarnation", Uuid),
+            Column("last_seen", Time),
+            Column("report_count", sa.BigInteger, nullable=False, default=0),
+            Column("disabled", sa.Boolean, nullable=False, default=False),
+            Column("disabled_reason", Text),
+            Column("forced_down", sa.Boolean, nullable=False, default=False),
+            Column("availability_zone", Name),
+            Column("created_at", Time, nullable=False),
+            Column("updated_at", Time),
+            UniqueConstraint("host", "binary"),
+            Index("ix_services_incarnation", "incarnation"),
+        ))
+
+    def register(self, conn: sa.Connection, *, uuid: str, host: str, binary: str, topic: str, version: int,
+                 incarnation: str, availability_zone: str | None = None) -> dict[str, Any]:
+        """A start of ``binary`` on ``host``: the former incarnation's leases end at once. Returns the row."""
+        t = self.services
+        values = {"topic": topic, "version": version, "incarnation": incarnation, "last_seen": db_now(),
+                  "updated_at": db_now()}
+        done = conn.execute(t.update().where(t.c.host == host, t.c.binary == binary).values(values))
+        if not done.rowcount:
+            conn.execute(t.insert().values(uuid=uuid, host=host, binary=binary, created_at=db_now(), report_count=0,
+                                           disabled=False, forced_down=False, availability_zone=availability_zone,
+                                           **values))
+        row = conn.execute(sa.select(t).where(t.c.host == host, t.c.binary == binary)).mappings().one()
+        return dict(row)
+
+    def heartbeat(self, conn: sa.Connection, incarnations: Sequence[str]) -> int:
+        """Renew the leases of all these incarnations in one statement; returns how many are known."""
+        t = self.services
+        return conn.execute(t.update().where(t.c.incarnation.in_(list(incarnations)))
+                            .values(last_seen=db_now(), report_count=t.c.report_count + 1)).rowcount
+
+    def retire(self, conn: sa.Connection, incarnation: str) -> None:
+        """A clean stop: the lease ends now."""
+        t = self.services
+        conn.execute(t.update().where(t.c.incarnation == incarnation).values(last_seen=0.0, updated_at=db_now()))
+
+    def list(self, conn: sa.Connection, *, host: str | None = None, binary: str | None = None) -> list[dict[str, Any]]:
+        """Rows with ``age``: seconds since the last heartbeat by the database's clock."""
+        t = self.services
+        query = sa.select(t, (db_now() - sa.func.coalesce(t.c.last_seen, 0.0)).label("age")).order_by(t.c.id)
+        if host is not None:
+            query = query.where(t.c.host == host)
+        if binary is not None:
+            query = query.where(t.c.binary == binary)
+        return [dict(r) for r in conn.execute(query).mappings()]
+
+    def update(self, conn: sa.Connection, uuid: str, **values: Any) -> bool:
+        t = self.services
+        return conn.execute(t.update().where(t.c.uuid == uuid).values(updated_at=db_now(), **values)).rowcount == 1
+
+    def delete(self, conn: sa.Connection, uuid: str) -> bool:
+        t = self.services
+        return conn.execute(t.delete().where(t.c.uuid == uuid)).rowcount == 1
