@@ -20,7 +20,8 @@ Time = sa.Double
 Uuid = sa.String(36)
 Name = sa.String(255)
 Text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-Json = sa.JSON
+#: Python None is SQL NULL, never the JSON word.
+Json = sa.JSON(none_as_null=True)
 
 
 def table(name: str, metadata: sa.MetaData, *columns: Any) -> sa.Table:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a workflow is made of: rows, steps and their results. Plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from nova import errors
+
+
+@dataclasses.dataclass(slots=True)
+class Row:
+    """An operation as its journal holds it. ``host`` is set when ``level`` is ``host``."""
+
+    uuid: str
+    instance_uuid: str
+    action: str
+    step: str
+    level: str
+    epoch: int
+    state: str = "open"
+    version: int = 1
+    host: str | None = None
+    owner: str | None = None
+    inputs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    step_data: dict[str, Any] = dataclasses.field(default_factory=dict)
+    actor: dict[str, Any] = dataclasses.field(default_factory=dict)
+    fault: dict[str, Any] | None = None
+    attempt: int = 0
+    project_id: str = ""
+    request_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an operation failed, in words for its owner; ``details`` are for administrators."""
+
+    message: str
+    code: int = 500
+    details: str = ""
+    host: str | None = None
+    retry: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def of(cls, error: BaseException, host: str | None = None, details: str = "") -> Fault:
+        if isinstance(error, errors.NovaError):
+            return cls(error.message, error.http, details or str(error.details.get("details", "")), host,
+                       bool(error.details.get("retry", True)))
+        return cls(f"{type(error).__name__} while the operation ran; the log of its host tells more.", 500, details,
+                   host)
+
+
+@dataclasses.dataclass(slots=True)
+class Result:
+    """What a step did. ``data`` is merged into the row's step data; ``effect`` is handed to the journal and takes place
+    in the transaction that records the step; ``next`` overrules the declared order; ``host`` binds later host steps."""
+
+    data: dict[str, Any] = dataclasses.field(default_factory=dict)
+    effect: Any = None
+    next: str | None = None
+    host: str | None = None
+    details: str | None = None
+    event_data: dict[str, Any] | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Run:
+    """What a step sees: the row and whatever the level gives its steps (``env``)."""
+
+    row: Row
+    env: Any
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.row.step_data
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return self.row.inputs
+
+
+Act = Callable[[Run], Result | None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """A named step. ``otherwise`` is the step to go on with when this one fails (its undo has run by then); without it
+    a failure undoes the whole operation. ``event`` is the name the API shows. A step off the main path (``branch``) is
+    only reached by name."""
+
+    name: str
+    level: str
+    act: Act
+    undo: Act | None = None
+    otherwise: str | None = None
+    event: str | None = None
+    branch: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Workflow:
+    """``failed(run)`` gives the effect that closes a failed operation; ``deadline`` is in seconds."""
+
+    action: str
+    steps: tuple[Step, ...]
+    failed: Act | None = None
+    failed_level: str = "api"
+    version: int = 1
+    deadline: float = 1800.0
+
+    def step(self, name: str) -> Step:
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise errors.Invalid(f"operation {self.action} has no step {name}")
+
+    def after(self, step: Step) -> Step | None:
+        rest = self.steps[self.steps.index(step) + 1:]
+        return next((s for s in rest if not s.branch), None)
+
+    def before(self, step: Step) -> Step | None:
+        rest = self.steps[:self.steps.index(step)]
+        return next((s for s in reversed(rest) if s.undo is not None), None)
+
+
+class Workflows:
+    """The workflows that a level knows, by action. Levels may know different steps of the same action."""
+
+    def __init__(self, workflows: Iterable[Workflow]) -> None:
+        self._by_action = {w.action: w for w in workflows}
+
+    def __getitem__(self, action: str) -> Workflow:
+        try:
+            return self._by_action[action]
+        except KeyError:
+            raise errors.Invalid(f"operation {action!r} is unknown to this version") from None
+
+    def __contains__(self, action: str) -> bool:
+        return action in self._by_action
+
+    def __iter__(self) -> Iterator[Workflow]:
+        return iter(self._by_action.values())

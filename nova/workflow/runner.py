@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runner: moves one owned row along its workflow until it ends, fails back, or belongs to another level."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from nova import concurrency, errors
+from nova.workflow.journal import Journal
+from nova.workflow.model import Fault, Result, Row, Run, Step, Workflow, Workflows
+
+LOG = logging.getLogger(__name__)
+
+#: Told after the commit that gave a row to another level: the message that makes it fast.
+Nudge = Callable[[Row], None]
+
+
+class Runner:
+    """Runs rows of one level (``api``, or ``host`` on the host named ``host``)."""
+
+    def __init__(self, journal: Journal, workflows: Workflows, *, level: str, host: str | None = None,
+                 nudge: Nudge = lambda row: None, retry_delay: float = 2.0) -> None:
+        self._journal, self._workflows = journal, workflows
+        self._level, self._host = level, host
+        self._nudge, self._retry_delay = nudge, retry_delay
+
+    def run(self, row: Row, env: Any) -> None:
+        """Move ``row``, which the caller has taken, as far as this level can. Never raises for what a step did."""
+        run = Run(row, env)
+        workflow = self._workflows[row.action]
+        try:
+            while row.state in ("open", "undoing") and self._here(row):
+                if row.state == "open":
+                    self._forward(workflow, run)
+                else:
+                    self._back(workflow, run)
+        except errors.Stale:
+            LOG.info("operation %s (%s) of server %s has another owner now", row.uuid, row.action, row.instance_uuid)
+        except errors.Unavailable as e:
+            LOG.warning("operation %s (%s) of server %s waits: %s", row.uuid, row.action, row.instance_uuid, e.message)
+            self._let_go(row)
+
+    def _here(self, row: Row) -> bool:
+        return row.level == self._level and (self._level != "host" or row.host == self._host)
+
+    def _let_go(self, row: Row) -> None:
+        try:
+            self._journal.release(row, delay=self._retry_delay)
+        except errors.NovaError as e:
+            LOG.info("operation %s stays mine until its journal is back: %s", row.uuid, e.message)
+
+    # -- forward ---------------------------------------------------------------------------------------------------
+
+    def _forward(self, workflow: Workflow, run: Run) -> None:
+        row = run.row
+        step = workflow.step(row.step)
+        name = f"step:{row.action}.{step.name}"
+        concurrency.checkpoint(f"{name}:before")
+        started = concurrency.time()
+        try:
+            result = step.act(run) or Result()
+        except (errors.Stale, errors.Unavailable):
+            raise
+        except Exception as e:
+            self._failed(workflow, step, run, e, started)
+            return
+        target = workflow.step(result.next) if result.next else workflow.after(step)
+        self._record(run, step, target, result, self._event(step, started, "Success", result))
+        concurrency.checkpoint(f"{name}:after")
+
+    def _record(self, run: Run, step: Step, target: Step | None, result: Result, event: dict[str, Any] | None) -> None:
+        row = run.row
+        data = row.step_data | result.data
+        host = result.host or row.host
+        if target is None:
+            self._journal.finish(row, state="done", data=data, effect=result.effect, event=event)
+            row.state = "done"
+        elif target.level == self._level and (self._level != "host" or host == self._host):
+            self._journal.advance(row, step=target.name, data=data, effect=result.effect, event=event)
+        else:
+            self._journal.hand(row, level=target.level, host=host, step=target.name, data=data, effect=result.effect,
+                               event=event)
+            row.level = target.level
+        row.step_data, row.host = data, host
+        if target is not None:
+            row.step = target.name
+            if not self._here(row):
+                self._nudge(row)
+
+    def _event(self, step: Step, started: float, result: str, outcome: Result | None = None,
+               trace: str | None = None) -> dict[str, Any] | None:
+        if step.event is None:
+            return None
+        return {"event": step.event, "started_at": started, "finished_at": concurrency.time(), "result": result,
+                "host": self._host, "details": outcome.details if outcome else None, "traceback": trace,
+                "data": outcome.event_data if outcome else None}
+
+    # -- failure ---------------------------------------------------------------------------------------------------
+
+    def _failed(self, workflow: Workflow, step: Step, run: Run, error: Exception, started: float) -> None:
+        row = run.row
+        trace = "".join(traceback.format_exception(error))
+        expected = isinstance(error, errors.NovaError)
+        LOG.log(logging.INFO if expected else logging.ERROR, "operation %s: step %s.%s of server %s failed: %s",
+                row.uuid, row.action, step.name, row.instance_uuid, error if expected else trace)
+        fault = Fault.of(error, self._host, trace).to_dict()
+        details = Result(details=fault["message"], event_data=getattr(error, "details", {}).get("reasons"))
+        event = self._event(step, started, "Error", details, trace)
+        if step.otherwise is not None:
+            if step.undo is not None:
+                step.undo(run)
+            data = row.step_data | {"fault": fault}
+            target = workflow.step(step.otherwise)
+            self._record(run, step, target, Result(data=data), event)
+            return
+        self._journal.advance(row, step=step.name, data=row.step_data, effect=None, event=event, state="undoing",
+                              fault=fault)
+        row.state, row.fault = "undoing", fault
+
+    def _back(self, workflow: Workflow, run: Run) -> None:
+        row = run.row
+        step = workflow.step(row.step)
+        result = Result()
+        if step.undo is not None and step.level == self._level:
+            concurrency.checkpoint(f"undo:{row.action}.{step.name}:before")
+            result = step.undo(run) or Result()
+            concurrency.checkpoint(f"undo:{row.action}.{step.name}:after")
+        previous = workflow.before(step)
+        data = row.step_data | result.data
+        if previous is not None:
+            level = previous.level
+            if level == self._level:
+                self._journal.advance(row, step=previous.name, data=data, effect=result.effect, event=None,
+                                      state="undoing")
+            else:
+                self._journal.hand(row, level=level, host=row.host, step=previous.name, data=data,
+                                   effect=result.effect, event=None, state="undoing")
+                row.level = level
+            row.step, row.step_data = previous.name, data
+            if not self._here(row):
+                self._nudge(row)
+            return
+        closing = workflow.failed(run) if workflow.failed else None
+        self._journal.finish(row, state="failed", data=data, effect=closing.effect if closing else result.effect,
+                             event=None, fault=row.fault)
+        row.state = "failed"
