@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that every suite may use: real databases and a real broker, one server of each per test session."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import session
+
+DATABASES = ("sqlite", "postgresql", "mariadb")
+_session_dir: list[Path] = []
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    _session_dir.append(Path(tempfile.mkdtemp(prefix="nova-session-")))
+    session.begin(_session_dir[0])
+    signal.signal(signal.SIGTERM, _interrupt)  # so that fixtures are torn down
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _session_dir:
+        session.end(_session_dir[0])
+        shutil.rmtree(_session_dir.pop(), ignore_errors=True)
+
+
+@pytest.fixture
+def make_database(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """``make_database("postgresql", "api")`` creates an empty database and gives its URL; removed after the test."""
+    made: list[tuple[Any, str]] = []
+
+    def make(kind: str = "sqlite", name: str = "db") -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / name}.sqlite"
+        server = session.shared(kind)
+        unique = f"{name}_{uuid.uuid4().hex[:12]}"
+        url: str = server.create_database(unique)
+        made.append((server, unique))
+        return url
+
+    yield make
+    for server, unique in made:
+        server.drop_database(unique)
+
+
+@pytest.fixture(params=DATABASES)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """The test runs once on each engine: sqlite, postgresql, mariadb."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(database_kind: str, make_database: Callable[..., str]) -> str:
+    """An empty database on each engine in turn."""
+    return make_database(database_kind)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Any:
+    """The session's RabbitMQ; see tests/services/rabbitmq.py for what it offers (a vhost of one's own, say)."""
+    return session.shared("rabbitmq")
