@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a flavor asks of a host, as amounts of resource classes. Pure arithmetic: no database, no hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+VCPU = "VCPU"
+MEMORY_MB = "MEMORY_MB"
+DISK_GB = "DISK_GB"
+
+_OVERRIDE = "resources:"
+
+
+def resources_of(flavor: Mapping[str, Any], *, boot_from_volume: bool = False) -> dict[str, int]:
+    """Amounts by resource class; zero amounts are left out.
+
+    Swap is in MiB and rounded up to whole GiB. A root disk on a volume takes no local disk. ``resources:CLASS=n`` in the
+    extra specs replaces the computed amount (0 removes it).
+    """
+    root = 0 if boot_from_volume else int(flavor.get("root_gb") or 0)
+    swap_gb = -(-int(flavor.get("swap") or 0) // 1024)
+    amounts = {
+        VCPU: int(flavor.get("vcpus") or 0),
+        MEMORY_MB: int(flavor.get("memory_mb") or 0),
+        DISK_GB: root + int(flavor.get("ephemeral_gb") or 0) + swap_gb,
+    }
+    for key, value in (flavor.get("extra_specs") or {}).items():
+        if key.startswith(_OVERRIDE):
+            amounts[key[len(_OVERRIDE):]] = int(value)
+    return {name: amount for name, amount in amounts.items() if amount > 0}
