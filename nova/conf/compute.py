@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a compute host gives to guests, and which driver runs them."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+from oslo_utils import netutils
+
+GROUP: str | None = None
+
+#: Overcommit of a new host, by kind of resource.
+INITIAL = {"cpu": 4.0, "ram": 1.0, "disk": 1.0}
+
+OPTS: list[cfg.Opt] = [
+    cfg.StrOpt("compute_driver", default="libvirt",
+               help="The hypervisor driver: 'libvirt' runs real guests, 'fake' pretends to; other distributions may "
+                    "add drivers by the entry point nova.virt.drivers."),
+    cfg.IntOpt("reserved_host_cpus", default=0, min=0,
+               help="Processors of a compute host that are kept from guests."),
+    cfg.IntOpt("reserved_host_memory_mb", default=512, min=0,
+               help="Memory of a compute host, in MiB, that is kept for the host itself."),
+    cfg.IntOpt("reserved_host_disk_mb", default=0, min=0,
+               help="Disk of a compute host, in MiB, that is kept for the host itself."),
+    *[cfg.FloatOpt(f"{kind}_allocation_ratio", min=0.0,
+                   help=f"How many times the {what} of this host may be promised to guests. Takes the place of "
+                        f"what an operator set through the Placement API; unset: initial_{kind}_allocation_ratio "
+                        "is given to a new host and left to the operator from then on.")
+      for kind, what in (("cpu", "processors"), ("ram", "memory"), ("disk", "disk"))],
+    *[cfg.FloatOpt(f"initial_{kind}_allocation_ratio", default=value, min=0.01,
+                   help=f"The {kind} allocation ratio of a host that is seen for the first time.")
+      for kind, value in INITIAL.items()],
+    cfg.IPOpt("my_ip",
+              help="The address of this host that other hosts reach it by. Unset: the one its default route uses."),
+    cfg.IntOpt("shutdown_timeout", default=60, min=0,
+               help="Seconds that a guest gets to shut down cleanly when its server is stopped; then it is cut off. "
+                    "The image property os_shutdown_timeout takes its place for a server."),
+]
+
+
+def ratio(conf: cfg.ConfigOpts, kind: str) -> float:
+    """The allocation ratio of this host for 'cpu', 'ram' or 'disk'."""
+    value: float | None = getattr(conf, f"{kind}_allocation_ratio")
+    return value or float(getattr(conf, f"initial_{kind}_allocation_ratio"))
+
+
+def host_ip(conf: cfg.ConfigOpts) -> str:
+    """``my_ip``, or what the kernel would use to speak to the outside."""
+    return str(conf.my_ip or netutils.get_my_ipv4())
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    conf.register_opts(OPTS)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be made to go wrong in the fake hypervisor, by configuration or by a test that holds the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from oslo_config import cfg
+
+from nova import concurrency, errors
+
+ALWAYS = -1
+
+
+class Knobs:
+    """Failures, delays and hangs per driver method (``spawn``, ``destroy``, ``power_on`` …)."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[int, str, bool]] = {}
+        self._delays: dict[str, float] = {}
+        self._hanging: dict[str, Any] = {}
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts, host: str) -> Knobs:
+        """Settings of section ``[fake]``; ``fail_at`` is ``method``, ``method:times`` or ``host/method:times``."""
+        knobs = cls()
+        for method, value in _for_host(conf.fake.fail_at, host, "fake.fail_at"):
+            knobs.fail(method, times=ALWAYS if value is None else int(value))
+        for method, value in _for_host(conf.fake.delay, host, "fake.delay"):
+            knobs.slow(method, 1.0 if value is None else value)
+        for method, _ in _for_host(conf.fake.hang_at, host, "fake.hang_at"):
+            knobs.hang(method)
+        return knobs
+
+    def fail(self, method: str, *, times: int = ALWAYS, message: str = "", retry: bool = True) -> None:
+        """Let ``method`` fail ``times`` times, or from now on."""
+        self._failures[method] = (times, message or f"Told to fail at {method}.", retry)
+
+    def slow(self, method: str, seconds: float) -> None:
+        self._delays[method] = seconds
+
+    def hang(self, method: str) -> None:
+        """Let ``method`` stand still until :meth:`release`."""
+        self._hanging[method] = concurrency.Event()
+
+    def release(self, method: str) -> None:
+        if event := self._hanging.pop(method, None):
+            event.set()
+
+    def reset(self) -> None:
+        self._failures.clear()
+        self._delays.clear()
+        for method in list(self._hanging):
+            self.release(method)
+
+    def strike(self, method: str) -> None:
+        """Called by the driver in the middle of ``method``."""
+        if seconds := self._delays.get(method):
+            concurrency.sleep(seconds)
+        if event := self._hanging.get(method):
+            event.wait()
+        times, message, retry = self._failures.get(method, (0, "", True))
+        if times == 0:
+            return
+        if times > 0:
+            self._failures[method] = (times - 1, message, retry)
+        raise errors.HostFailure(message, retry=retry)
+
+
+def _for_host(settings: Iterable[str], host: str, option: str) -> list[tuple[str, float | None]]:
+    found = []
+    for setting in settings:
+        where, _, rest = setting.rpartition("/")
+        method, _, value = rest.partition(":")
+        try:
+            number = float(value) if value else None
+        except ValueError:
+            raise errors.ConfigError(f"{option}: {setting!r} must be 'method' or 'method:number'.") from None
+        if not where or where == host:
+            found.append((method, number))
+    return found
