@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Store protocol: what a host may ask of its cell. Implemented over tables and over RPC elsewhere.
+
+Everything taken and given is a versioned object or plain JSON. The conductor offers exactly :data:`STORE_METHODS`, and
+checks on each call that what is asked for belongs to the host that asks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from nova.objects.compute_node import ComputeNode
+    from nova.objects.instance import Instance
+    from nova.objects.service import Service
+    from nova.objects.work import Work
+
+Outcome = Literal["done", "failed", "hand_up"]
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Reads and writes of a host, all in its own cell."""
+
+    # -- the service itself
+
+    def service_register(self, service: Service) -> Service:
+        """Enter this start (``service.incarnation``) of a service; makes the row if there is none."""
+        ...
+
+    def service_heartbeat(self, service_uuid: str, incarnation: str) -> float:
+        """Renew the lease of everything the incarnation owns. Returns the database's time.
+
+        Raises Stale when a newer incarnation of the service has registered.
+        """
+        ...
+
+    def compute_node_report(self, node: ComputeNode) -> ComputeNode:
+        """Store a host's inventory. A report with an unchanged digest need not be sent."""
+        ...
+
+    # -- servers
+
+    def instances_on_host(self, host: str) -> list[Instance]: ...
+
+    def instance_get(self, uuid: str) -> Instance: ...
+
+    def instance_save(self, uuid: str, changes: dict[str, Any], epoch: int | None = None) -> Instance:
+        """Change fields of a server. With ``epoch``: only if the server's epoch is still that; else Stale."""
+        ...
+
+    def instance_power_states(self, host: str, states: dict[str, int]) -> None:
+        """Power states seen by the hypervisor, by server uuid; one call for all that changed."""
+        ...
+
+    # -- operations
+
+    def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:
+        """Open operations at this host that are due and neither running here nor owned by a living other."""
+        ...
+
+    def operation_take(self, operation_uuid: str, epoch: int, incarnation: str) -> Work | None:
+        """Become the owner if the row is still at ``epoch``; None when another won."""
+        ...
+
+    def operation_step(self, operation_uuid: str, epoch: int, step: str, event: dict[str, Any] | None = None,
+                       step_data: dict[str, Any] | None = None, progress: int | None = None) -> None:
+        """Record a step. Raises Stale when the epoch is no longer ours: stop and undo nothing."""
+        ...
+
+    def operation_finish(self, operation_uuid: str, epoch: int, outcome: Outcome, changes: dict[str, Any],
+                         fault: dict[str, Any] | None = None) -> None:
+        """End the host's part: changes of the server and the outcome in one transaction. Raises Stale."""
+        ...
+
+    # -- networks
+
+    def network_documents(self, host: str, since_version: int) -> list[dict[str, Any]]:
+        """Port and network documents of this host newer than a version; all of them since 0."""
+        ...
+
+    def lease(self, host: str, mac: str, address: str, event: str) -> None:
+        """A DHCP lease was added, renewed (``old``) or given back (``del``)."""
+        ...
+
+
+#: What the conductor offers to hosts, and nothing else.
+STORE_METHODS: frozenset[str] = frozenset(n for n in vars(Store) if not n.startswith("_"))
