@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statements over networks, ports and addresses; what they mean together is decided in ``nova.networks``.
+
+Whoever wants an address reads a free one that nobody else has locked and takes it by a conditional UPDATE whose row
+count decides. Engines without row locks (SQLite) have one writer at a time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova.db import schema
+from nova.db.api.networks import addresses, networks, ports
+
+_BLOCK = 256
+
+
+def now(conn: sa.Connection) -> float:
+    return float(conn.execute(sa.select(schema.db_now())).scalar_one())
+
+
+def visible_networks(conn: sa.Connection, project_id: str | None) -> Sequence[sa.Row[Any]]:
+    """Networks of the project and shared ones (all when None), oldest first, with the database's time as ``now``."""
+    query = sa.select(networks, schema.db_now().label("now")).order_by(networks.c.created_at, networks.c.uuid)
+    if project_id is not None:
+        query = query.where(sa.or_(networks.c.project_id == project_id, networks.c.project_id.is_(None)))
+    return conn.execute(query).all()
+
+
+def insert_network(conn: sa.Connection, values: Mapping[str, Any]) -> None:
+    conn.execute(sa.insert(networks).values(**values))
+
+
+def delete_network(conn: sa.Connection, uuid: str) -> bool:
+    """Remove a network with its free addresses; False, and nothing final, when one of them is in use."""
+    conn.execute(sa.delete(addresses).where(addresses.c.network_uuid == uuid, addresses.c.port_uuid.is_(None)))
+    used = conn.execute(sa.select(addresses.c.id).where(addresses.c.network_uuid == uuid).limit(1)).first()
+    if used is None:
+        conn.execute(sa.delete(networks).where(networks.c.uuid == uuid))
+    return used is None
+
+
+def usage(conn: sa.Connection, network_uuid: str) -> int:
+    query = sa.select(sa.func.count()).select_from(ports).where(ports.c.network_uuid == network_uuid)
+    return int(conn.execute(query).scalar_one())
+
+
+def _joined() -> sa.Select[Any]:
+    return sa.select(ports, addresses.c.address, addresses.c.number).join_from(
+        ports, addresses, addresses.c.port_uuid == ports.c.uuid, isouter=True).order_by(
+        ports.c.instance_uuid, ports.c.nic_index, addresses.c.number)
+
+
+def ports_of(conn: sa.Connection, instance_uuids: Collection[str], macs: Collection[str] = ()) -> Sequence[sa.Row[Any]]:
+    """Ports of these servers, a row per address; also ports that use one of ``macs`` already."""
+    mine = ports.c.instance_uuid.in_(instance_uuids)
+    return conn.execute(_joined().where(sa.or_(mine, ports.c.mac.in_(macs)) if macs else mine)).all()
+
+
+def ports_on(conn: sa.Connection, host: str, since: int | None = None) -> Sequence[sa.Row[Any]]:
+    query = _joined().where(ports.c.host == host)
+    return conn.execute(query if since is None else query.where(ports.c.version > since)).all()
+
+
+def networks_by_uuid(conn: sa.Connection, uuids: Collection[str]) -> dict[str, sa.Row[Any]]:
+    if not uuids:
+        return {}
+    return {row.uuid: row for row in conn.execute(sa.select(networks).where(networks.c.uuid.in_(uuids)))}
+
+
+def free_address(conn: sa.Connection, network_uuid: str) -> sa.Row[int, int, str] | None:
+    """A free address that no other transaction is about to take: never used ones first, then the longest unused."""
+    query = sa.select(addresses.c.id, addresses.c.number, addresses.c.address).where(
+        addresses.c.network_uuid == network_uuid, addresses.c.port_uuid.is_(None),
+        addresses.c.reusable_at <= schema.db_now(),
+    ).order_by(addresses.c.reusable_at, addresses.c.number).limit(1).with_for_update(skip_locked=True)
+    return conn.execute(query).first()
+
+
+def address_row(conn: sa.Connection, network_uuid: str, number: int) -> sa.Row[Any] | None:
+    return conn.execute(sa.select(addresses, ports.c.instance_uuid, schema.db_now().label("now")).join_from(
+        addresses, ports, ports.c.uuid == addresses.c.port_uuid, isouter=True).where(
+        addresses.c.network_uuid == network_uuid, addresses.c.number == number)).first()
+
+
+def take_address(conn: sa.Connection, address_id: int, port_uuid: str, host: str | None) -> bool:
+    """Make a free address the port's. False when somebody else was faster or it is not reusable yet."""
+    done = conn.execute(sa.update(addresses).where(
+        addresses.c.id == address_id, addresses.c.port_uuid.is_(None), addresses.c.reusable_at <= schema.db_now(),
+    ).values(port_uuid=port_uuid, last_port=port_uuid, last_host=host, allocated_at=schema.db_now(), released_at=None,
+             leased=False))
+    return done.rowcount == 1
+
+
+def lock_network(conn: sa.Connection, network_uuid: str) -> int | None:
+    """Hold the network's row until the end of the transaction, for the rare writer that adds rows to the pool.
+
+    Returns its ``next_number``; None when the network is gone.
+    """
+    mine = networks.c.uuid == network_uuid
+    conn.execute(sa.update(networks).where(mine).values(next_number=networks.c.next_number))
+    return conn.execute(sa.select(networks.c.next_number).where(mine)).scalar_one_or_none()
+
+
+def add_block(conn: sa.Connection, network_uuid: str, first: int, last: int, taken: Iterable[int]) -> int:
+    """Add up to a block of addresses from ``first`` to the pool; returns how many. The network's row is locked."""
+    end = min(first + _BLOCK - 1, last)
+    if end < first:
+        return 0
+    known = {*taken, *conn.execute(sa.select(addresses.c.number).where(
+        addresses.c.network_uuid == network_uuid, addresses.c.number.between(first, end))).scalars()}
+    numbers = [n for n in range(first, end + 1) if n not in known]
+    insert_addresses(conn, network_uuid, numbers)
+    conn.execute(sa.update(networks).where(networks.c.uuid == network_uuid).values(next_number=end + 1))
+    return len(numbers)
+
+
+def insert_addresses(conn: sa.Connection, network_uuid: str, numbers: Iterable[int]) -> None:
+    rows = [{"network_uuid": network_uuid, "number": n, "address": str(ipaddress.ip_address(n)), "reusable_at": 0.0,
+             "leased": False} for n in numbers]
+    if rows:
+        conn.execute(sa.insert(addresses), rows)
+
+
+def insert_port(conn: sa.Connection, values: Mapping[str, Any]) -> None:
+    conn.execute(sa.insert(ports).values(**values))
+
+
+def release(conn: sa.Connection, instance_uuid: str) -> int:
+    """Give back the addresses of a server and remove its ports; returns how many ports there were."""
+    lease = sa.select(networks.c.lease_time).where(networks.c.uuid == addresses.c.network_uuid).scalar_subquery()
+    mine = sa.select(ports.c.uuid).where(ports.c.instance_uuid == instance_uuid)
+    conn.execute(sa.update(addresses).where(addresses.c.port_uuid.in_(mine)).values(
+        port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now() + lease))
+    return conn.execute(sa.delete(ports).where(ports.c.instance_uuid == instance_uuid)).rowcount
+
+
+def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> None:
+    """The ports belong to ``host`` from now on; rows that say so already stay as they are."""
+    other = sa.or_(ports.c.host != host, ports.c.host.is_(None))
+    mine = sa.select(ports.c.uuid).where(ports.c.instance_uuid == instance_uuid)
+    conn.execute(sa.update(addresses).where(addresses.c.port_uuid.in_(mine)).values(last_host=host))
+    conn.execute(sa.update(ports).where(ports.c.instance_uuid == instance_uuid, other).values(
+        host=host, version=sa.case((ports.c.version >= version, ports.c.version + 1), else_=version)))
+
+
+def gone_since(conn: sa.Connection, host: str, since: float) -> list[str]:
+    """Ports that were on ``host`` and were released after the time ``since``."""
+    return list(conn.execute(sa.select(addresses.c.last_port).where(
+        addresses.c.last_host == host, addresses.c.port_uuid.is_(None), addresses.c.released_at > since)).scalars())
+
+
+def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> bool:
+    """Remember that a guest holds its address, or has given it back; False when they do not belong together."""
+    mine = sa.select(ports.c.uuid).where(ports.c.mac == mac)
+    return conn.execute(sa.update(addresses).where(
+        addresses.c.port_uuid.in_(mine), addresses.c.address == address).values(leased=leased)).rowcount > 0
+
+
+def owners(conn: sa.Connection) -> Sequence[sa.Row[str, str]]:
+    """Every port with its server, for the audit."""
+    return conn.execute(sa.select(ports.c.uuid, ports.c.instance_uuid)).all()
+
+
+def orphan_addresses(conn: sa.Connection) -> Sequence[sa.Row[int, str, str]]:
+    """Addresses that are held by a port which does not exist."""
+    return conn.execute(sa.select(addresses.c.id, addresses.c.address, addresses.c.port_uuid).join_from(
+        addresses, ports, ports.c.uuid == addresses.c.port_uuid, isouter=True).where(
+        addresses.c.port_uuid.is_not(None), ports.c.uuid.is_(None))).all()
+
+
+def free_orphan(conn: sa.Connection, address_id: int, port_uuid: str) -> bool:
+    lives = sa.select(ports.c.uuid).where(ports.c.uuid == port_uuid)
+    return conn.execute(sa.update(addresses).where(
+        addresses.c.id == address_id, addresses.c.port_uuid == port_uuid, ~sa.exists(lives)).values(
+        port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now())).rowcount == 1

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of networks, ports and addresses. Their queries stand in :mod:`nova.db.api.network_queries`.
+
+An address is a row of its network's pool. Rows are made in blocks when the pool runs low, so that a network of any
+size costs nothing until it is used, and taking an address is one conditional UPDATE of one row.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from nova.db import schema
+from nova.db.api import metadata
+
+networks = schema.table(
+    "networks", metadata,
+    sa.Column("uuid", schema.Uuid, primary_key=True),
+    sa.Column("label", schema.Name, nullable=False, index=True),
+    sa.Column("project_id", sa.String(64), index=True),  # NULL: shared by all projects
+    sa.Column("bridge", sa.String(15), nullable=False, unique=True),
+    sa.Column("cidr", sa.String(43), nullable=False),
+    sa.Column("gateway", sa.String(39), nullable=False),
+    sa.Column("dhcp_server", sa.String(39), nullable=False),
+    sa.Column("dns", schema.Json, nullable=False),
+    sa.Column("mtu", sa.Integer, nullable=False),
+    sa.Column("vlan", sa.Integer),
+    sa.Column("multi_host", sa.Boolean, nullable=False),
+    sa.Column("injected", sa.Boolean, nullable=False),
+    sa.Column("lease_time", sa.Integer, nullable=False),
+    sa.Column("range_start", sa.BigInteger, nullable=False),  # addresses as numbers
+    sa.Column("range_end", sa.BigInteger, nullable=False),
+    sa.Column("next_number", sa.BigInteger, nullable=False),  # first address without a row in the pool
+    sa.Column("created_at", schema.Time, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+ports = schema.table(
+    "ports", metadata,
+    sa.Column("uuid", schema.Uuid, primary_key=True),
+    sa.Column("network_uuid", schema.Uuid, nullable=False, index=True),
+    sa.Column("project_id", sa.String(64), nullable=False, index=True),
+    sa.Column("instance_uuid", schema.Uuid, nullable=False),
+    sa.Column("nic_index", sa.Integer, nullable=False),
+    sa.Column("mac", sa.String(17), nullable=False, unique=True),
+    sa.Column("device", sa.String(15), nullable=False),
+    sa.Column("host", schema.Name),
+    sa.Column("cell_id", sa.Integer),
+    sa.Column("tag", sa.String(60)),
+    sa.Column("security_groups", schema.Json, nullable=False),
+    sa.Column("created_at", schema.Time, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("instance_uuid", "nic_index"),
+    sa.Index("ix_ports_host_version", "host", "version"),
+)
+
+addresses = schema.table(
+    "addresses", metadata,
+    sa.Column("id", schema.BigId, primary_key=True),
+    sa.Column("network_uuid", schema.Uuid, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("address", sa.String(39), nullable=False),
+    sa.Column("port_uuid", schema.Uuid, index=True),  # NULL: free, from reusable_at on
+    sa.Column("reusable_at", schema.Time, nullable=False),  # 0: never used
+    sa.Column("allocated_at", schema.Time),
+    sa.Column("released_at", schema.Time),
+    sa.Column("leased", sa.Boolean, nullable=False),
+    sa.Column("last_port", schema.Uuid),  # with last_host: what hosts must hear about after the port has gone
+    sa.Column("last_host", schema.Name),
+    sa.UniqueConstraint("network_uuid", "number"),
+    sa.Index("ix_addresses_free", "network_uuid", "port_uuid", "reusable_at", "number"),
+    sa.Index("ix_addresses_last_host", "last_host", "released_at"),
+)

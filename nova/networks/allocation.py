@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports and addresses of servers: allocate, bind to a host, release, audit. Each runs in the caller's transaction.
+
+A port's natural key is (server, interface index), so a repeat returns what the first run made. Addresses are taken by
+a conditional UPDATE whose row count decides: two writers never get the same one, and neither waits for the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors
+from nova.db.api import network_queries as queries
+from nova.networks import documents
+from nova.networks.documents import Document
+
+Requested = list[dict[str, Any]] | Literal["auto", "none"] | None
+_ATTEMPTS = 20
+_OUI = "fa:16:3e"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nic:
+    """One interface that a server is to have: its network, the address when a certain one was asked for, its tag."""
+
+    network: sa.Row[Any]
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+def plan(conn: sa.Connection, project_id: str, requested: Requested) -> list[Nic]:
+    """The interfaces a request means. Raises :class:`errors.Invalid` for what the project cannot have.
+
+    Nothing said, or ``auto``, means the project's first network, or else the first shared one.
+    """
+    if requested == "none":
+        return []
+    visible = queries.visible_networks(conn, project_id)
+    if requested is None or requested == "auto" or not requested:
+        chosen = next((n for n in visible if n.project_id == project_id), visible[0] if visible else None)
+        if chosen is None and requested == "auto":
+            raise errors.Invalid(f"Unable to automatically allocate a network for project {project_id}.")
+        return [Nic(chosen)] if chosen else []
+    by_uuid = {n.uuid: n for n in visible}
+    return [_nic(by_uuid, entry) for entry in requested]
+
+
+def _nic(networks: Mapping[str, sa.Row[Any]], entry: Mapping[str, Any]) -> Nic:
+    if entry.get("port"):
+        raise errors.Invalid(f"Port {entry['port']} could not be found.")
+    network = networks.get(entry.get("uuid") or "")
+    if network is None:
+        raise errors.Invalid(f"Network {entry.get('uuid')} could not be found.")
+    address = entry.get("fixed_ip")
+    if address:
+        _number(address, network)
+    return Nic(network, address or None, entry.get("tag"))
+
+
+def _number(address: str, network: sa.Row[Any]) -> int:
+    try:
+        parsed = ipaddress.IPv4Address(address)
+    except ValueError as e:
+        raise errors.Invalid(f"Fixed IP address {address!r} is not an IPv4 address.") from e
+    if not network.range_start <= int(parsed) <= network.range_end:
+        raise errors.Invalid(f"Fixed IP address {address} is not in the range of network {network.label}.")
+    if address in (network.gateway, network.dhcp_server):
+        raise errors.Invalid(f"Fixed IP address {address} is already in use as the gateway of network {network.label}.")
+    return int(parsed)
+
+
+def check(conn: sa.Connection, project_id: str, requested: Requested) -> int:
+    """Refuse a request that cannot be met, without allocating; returns how many interfaces it means."""
+    nics = plan(conn, project_id, requested)
+    asked = [(nic.network.uuid, nic.fixed_ip) for nic in nics if nic.fixed_ip]
+    if len(set(asked)) != len(asked):
+        raise errors.Invalid("The same fixed IP address is requested twice.")
+    for nic in nics:
+        if nic.fixed_ip:
+            row = queries.address_row(conn, nic.network.uuid, _number(nic.fixed_ip, nic.network))
+            if row is not None:
+                _refuse_if_used(row, nic.fixed_ip)
+    return len(nics)
+
+
+def _refuse_if_used(row: sa.Row[Any], address: str) -> None:
+    if row.port_uuid is not None:
+        raise errors.Invalid(f"Fixed IP address {address} is already in use.")
+    if row.reusable_at > row.now:
+        raise errors.Invalid(f"Fixed IP address {address} is still leased for {row.reusable_at - row.now:.0f} s.")
+
+
+def allocate(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: str | None,
+             requested: Requested = None, cell_id: int | None = None) -> list[Document]:
+    """Give a server its ports and addresses; returns its network info. Repeating it returns the same.
+
+    Raises :class:`errors.Conflict` when a network is full, :class:`errors.Invalid` for what cannot be had.
+    """
+    mac = _new_mac()
+    rows = queries.ports_of(conn, [instance_uuid], [mac])
+    existing = [row for row in rows if row.instance_uuid == instance_uuid]
+    if existing:
+        return _again(conn, instance_uuid, host, existing)
+    nics = plan(conn, project_id, requested)
+    vifs = []
+    for index, nic in enumerate(nics):
+        if index or len(rows) > len(existing):
+            mac = _unused_mac(conn)
+        port = _port(nic, index, mac, project_id, instance_uuid)
+        port |= {"host": host, "cell_id": cell_id}
+        address = _take_fixed(conn, nic, port) if nic.fixed_ip else _take_any(conn, nic.network, port)
+        queries.insert_port(conn, port)
+        vifs.append(documents.vif(port, nic.network, [address]))
+    return vifs
+
+
+def _again(conn: sa.Connection, instance_uuid: str, host: str | None, rows: Sequence[sa.Row[Any]]) -> list[Document]:
+    if host is not None and any(row.host != host for row in rows):
+        return bind(conn, instance_uuid, host)
+    return documents.vifs(conn, rows)[instance_uuid]
+
+
+def _new_mac() -> str:
+    value = concurrency.random().getrandbits(24)
+    return f"{_OUI}:{value >> 16:02x}:{value >> 8 & 255:02x}:{value & 255:02x}"
+
+
+def _unused_mac(conn: sa.Connection) -> str:
+    for _ in range(_ATTEMPTS):
+        mac = _new_mac()
+        if not queries.ports_of(conn, [], [mac]):
+            return mac
+    raise errors.Conflict("No unused hardware address was found.")
+
+
+def _port(nic: Nic, index: int, mac: str, project_id: str, instance_uuid: str) -> dict[str, Any]:
+    uuid = concurrency.uuid4()
+    return {"uuid": uuid, "network_uuid": nic.network.uuid, "project_id": project_id, "instance_uuid": instance_uuid,
+            "nic_index": index, "mac": mac, "device": f"tap{uuid[:11]}", "tag": nic.tag, "security_groups": ["default"],
+            "created_at": nic.network.now, "version": documents.version_at(nic.network.now)}
+
+
+def _take_any(conn: sa.Connection, network: sa.Row[Any], port: Mapping[str, Any]) -> str:
+    for _ in range(_ATTEMPTS):
+        row = queries.free_address(conn, network.uuid)
+        if row is None:
+            if not _extend(conn, network):
+                break
+        elif queries.take_address(conn, row.id, port["uuid"], port["host"]):
+            return str(row.address)
+    raise errors.Conflict(f"No fixed IP addresses available for network: {network.label}")
+
+
+def _extend(conn: sa.Connection, network: sa.Row[Any]) -> bool:
+    """Add a block to the pool, unless another transaction has done so meanwhile. False when the network is full."""
+    first = queries.lock_network(conn, network.uuid)
+    if first is None:
+        return False
+    reserved = {int(ipaddress.ip_address(a)) for a in (network.gateway, network.dhcp_server)}
+    while first <= network.range_end:
+        if queries.free_address(conn, network.uuid):
+            return True
+        if queries.add_block(conn, network.uuid, first, network.range_end, reserved):
+            return True
+        first = queries.lock_network(conn, network.uuid) or network.range_end + 1
+    return queries.free_address(conn, network.uuid) is not None
+
+
+def _take_fixed(conn: sa.Connection, nic: Nic, port: Mapping[str, Any]) -> str:
+    address = str(nic.fixed_ip)
+    number = _number(address, nic.network)
+    row = queries.address_row(conn, nic.network.uuid, number)
+    if row is None and queries.lock_network(conn, nic.network.uuid) is not None:
+        row = queries.address_row(conn, nic.network.uuid, number)
+        if row is None:
+            queries.insert_addresses(conn, nic.network.uuid, [number])
+            row = queries.address_row(conn, nic.network.uuid, number)
+    if row is None:
+        raise errors.Invalid(f"Network {nic.network.uuid} could not be found.")
+    _refuse_if_used(row, address)
+    if not queries.take_address(conn, row.id, port["uuid"], port["host"]):
+        raise errors.Invalid(f"Fixed IP address {address} is already in use.")
+    return address
+
+
+def bind(conn: sa.Connection, instance_uuid: str, host: str) -> list[Document]:
+    """The server's ports belong to ``host`` from now on; returns its network info. Repeating it changes nothing."""
+    queries.bind(conn, instance_uuid, host, documents.version_at(queries.now(conn)))
+    return documents.network_info(conn, [instance_uuid])[instance_uuid]
+
+
+def release(conn: sa.Connection, instance_uuid: str) -> int:
+    """Give back all that a server has here; its addresses are free again after the lease time. May be repeated."""
+    return queries.release(conn, instance_uuid)
+
+
+def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> bool:
+    return queries.note_lease(conn, mac, address, leased)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Leak:
+    """A port of a server that does not live (``kind`` port), or an address of a port that does not exist (address)."""
+
+    kind: Literal["port", "address"]
+    id: str
+    owner: str  # server of a port, port of an address
+
+
+def audit(conn: sa.Connection, living: Set[str]) -> list[Leak]:
+    """What belongs to nobody among ``living``. Nothing is changed: the caller decides after a second look."""
+    ports = [row for row in queries.owners(conn) if row.instance_uuid not in living]
+    return [Leak("port", row.uuid, row.instance_uuid) for row in ports] + [
+        Leak("address", str(row.id), row.port_uuid) for row in queries.orphan_addresses(conn)]
+
+
+def repair(conn: sa.Connection, leak: Leak) -> bool:
+    """Free what an audit found; False when it is gone or in order by now."""
+    if leak.kind == "port":
+        return queries.release(conn, leak.owner) > 0
+    return queries.free_orphan(conn, int(leak.id), leak.owner)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents that leave this library: a server's network info and what a host must hear about its ports.
+
+A document's version is a time of the database in microseconds, raised at every change, so that "newer than V" needs no
+counter that all writers would have to meet at.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova.db.api import network_queries as queries
+
+Document = dict[str, Any]
+#: A change may be committed this much later than its version says; a host asks again for so much.
+OVERLAP = 10_000_000
+
+
+def version_at(now: float) -> int:
+    return int(now * 1_000_000)
+
+
+def network_document(row: sa.Row[Any]) -> Document:
+    return {"id": row.uuid, "label": row.label, "bridge": row.bridge, "mtu": row.mtu, "cidr": row.cidr,
+            "gateway": row.gateway, "dns": row.dns, "dhcp_server": row.dhcp_server, "vlan": row.vlan,
+            "multi_host": bool(row.multi_host), "lease_time": row.lease_time, "version": row.version}
+
+
+def vif(port: Mapping[Any, Any], network: sa.Row[Any], addresses: Iterable[str]) -> Document:
+    """The network info of one port, as drivers, the metadata service and the API read it."""
+    return {
+        "id": port["uuid"], "address": port["mac"], "index": port["nic_index"], "network": network_document(network),
+        "ips": [{"address": a, "version": 4, "type": "fixed"} for a in addresses], "device": port["device"],
+        "model": "virtio", "security_groups": port["security_groups"], "port_security": True, "tag": port["tag"],
+        "version": port["version"],
+    }
+
+
+def vifs(conn: sa.Connection, rows: Sequence[sa.Row[Any]]) -> dict[str, list[Document]]:
+    """Network info by server from joined rows of ports and addresses, in the order of their interfaces."""
+    networks = queries.networks_by_uuid(conn, {row.network_uuid for row in rows})
+    found: dict[str, list[Document]] = {}
+    for _, same in itertools.groupby(rows, key=lambda row: row.uuid):
+        group = list(same)
+        port = group[0]
+        addresses = [row.address for row in group if row.address]
+        found.setdefault(port.instance_uuid, []).append(vif(port._mapping, networks[port.network_uuid], addresses))
+    return found
+
+
+def network_info(conn: sa.Connection, instance_uuids: Collection[str]) -> dict[str, list[Document]]:
+    """The network info of each of these servers; a server without ports has an empty list."""
+    found = vifs(conn, queries.ports_of(conn, instance_uuids)) if instance_uuids else {}
+    return {uuid: found.get(uuid, []) for uuid in instance_uuids}
+
+
+def documents(conn: sa.Connection, host: str, since: int | None = None) -> Document:
+    """What ``host`` must make true: ``version``, ``complete``, ``ports``, ``networks`` and ``removed`` (port ids).
+
+    Without ``since``, or when it is too old to know what went since, the answer is complete: ports that are not in it
+    do not exist. Ports carry their ``instance_uuid``.
+    """
+    version = version_at(queries.now(conn))
+    after = None if since is None or version - since > 60_000_000 else since - OVERLAP
+    rows = queries.ports_on(conn, host, after)
+    ports = [{**doc, "instance_uuid": uuid} for uuid, docs in vifs(conn, rows).items() for doc in docs]
+    removed = [] if after is None else queries.gone_since(conn, host, after / 1_000_000)
+    return {"version": version, "complete": after is None, "ports": ports, "removed": removed,
+            "networks": list({p["network"]["id"]: p["network"] for p in ports}.values())}
