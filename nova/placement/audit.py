@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of placement against the rest of the cloud: claims of consumers that do not live, counters that do not add up."""
+"""Checks of placement against the rest of the cloud: claims without a living consumer, counters that do not add up."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def drifts(conn: sa.Connection, provider_uuid: str | None = None) -> list[Drift]
 
 
 def recount(conn: sa.Connection) -> list[Drift]:
-    """Set every counter to the sum of its allocations; returns what was wrong. Holds each such provider while it counts."""
+    """Set every counter to the sum of its allocations; returns what was wrong. Holds each provider while it counts."""
     i = tables.inventories
     corrected = []
     for provider_uuid in sorted({drift.provider_uuid for drift in drifts(conn)}):

@@ -10,7 +10,6 @@ refusal is known before anything is written and needs no undo.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 from nova import errors
 from nova.db import schema
 from nova.db.api import placement as tables
+from nova.placement.resources import capacity_of
 
 INSTANCE = "INSTANCE"
 MIGRATION = "MIGRATION"
@@ -56,11 +56,6 @@ class Refusal:
                                rule=self.rule)
 
 
-def capacity_of(total: int, reserved: int, allocation_ratio: float) -> int:
-    """How much of an inventory may be handed out."""
-    return math.floor((total - reserved) * allocation_ratio)
-
-
 def try_claim(conn: sa.Connection, consumer_uuid: str, project_id: str, user_id: str, provider_uuid: str,
               resources: Amounts, *, consumer_type: str = INSTANCE) -> Refusal | None:
     """Claim ``resources``; None when the consumer holds them now, else why not, with nothing taken. Five statements."""
@@ -71,8 +66,8 @@ def try_claim(conn: sa.Connection, consumer_uuid: str, project_id: str, user_id:
     held = {name: row.held for name, row in state.items() if row.held is not None}
     if held:
         return None if held == wanted else Refusal(provider_uuid, "", 0, rule="held")
-    refusal = next((r for name, n in sorted(wanted.items()) if (r := _refusal(provider_uuid, name, n, state.get(name)))),
-                   None)
+    refusals = (_refusal(provider_uuid, name, amount, state.get(name)) for name, amount in sorted(wanted.items()))
+    refusal = next((found for found in refusals if found is not None), None)
     if refusal is not None or not wanted:
         return refusal
     _take(conn, provider_uuid, wanted)

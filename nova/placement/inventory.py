@@ -121,7 +121,7 @@ def _write_inventories(conn: sa.Connection, uuid: str, inventories: Report) -> N
 
 
 def remove_inventory(conn: sa.Connection, uuid: str, resource_class: str) -> None:
-    """Drop an inventory. While something is claimed of it, it stays with a total of 0 so that the counter is not lost."""
+    """Drop an inventory. While something is claimed of it, it stays with a total of 0: the counter must not be lost."""
     i = tables.inventories
     mine = sa.and_(i.c.provider_uuid == uuid, i.c.resource_class == resource_class)
     if conn.execute(sa.delete(i).where(mine, i.c.used == 0)).rowcount == 0:

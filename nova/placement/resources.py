@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,16 @@ DISK_GB = "DISK_GB"
 _OVERRIDE = "resources:"
 
 
+def capacity_of(total: int, reserved: int, allocation_ratio: float) -> int:
+    """How much of an inventory may be handed out."""
+    return math.floor((total - reserved) * allocation_ratio)
+
+
 def resources_of(flavor: Mapping[str, Any], *, boot_from_volume: bool = False) -> dict[str, int]:
     """Amounts by resource class; zero amounts are left out.
 
-    Swap is in MiB and rounded up to whole GiB. A root disk on a volume takes no local disk. ``resources:CLASS=n`` in the
-    extra specs replaces the computed amount (0 removes it).
+    Swap is in MiB and rounded up to whole GiB. A root disk on a volume takes no local disk. ``resources:CLASS=n`` in
+    the extra specs replaces the computed amount (0 removes it).
     """
     root = 0 if boot_from_volume else int(flavor.get("root_gb") or 0)
     swap_gb = -(-int(flavor.get("swap") or 0) // 1024)

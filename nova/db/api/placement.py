@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of placement: who provides what (providers, inventories, traits, aggregates) and who holds it (consumers, allocations).
+"""Tables of placement: who provides what (inventories, traits, aggregates) and who holds it (consumers, allocations).
 
-Only tables and plain reads live here; the rules of claims are in :mod:`nova.placement.claims`. ``inventories.used`` is a
-counter beside the allocations, so that a claim is one conditional UPDATE. Whoever writes inventories or allocations of a
-provider first raises the provider's generation in the same transaction (:func:`touch`): that row is the provider's lock.
+Only tables and plain reads live here; the rules of claims are in :mod:`nova.placement.claims`. ``inventories.used`` is
+a counter beside the allocations, so that a claim is one conditional UPDATE. Whoever writes inventories or allocations
+of a provider first raises its generation in the same transaction (:func:`touch`): that row is the provider's lock.
 """
 
 from __future__ import annotations
