@@ -12,7 +12,6 @@ class ComputeNode(NovaObject):
     allocation_ratio}}; ``digest`` is over everything that placement must know, so that an equal one needs no report."""
 
     uuid: str
-    service_uuid: str | None
     host: str
     hypervisor_hostname: str
     hypervisor_type: str

@@ -17,42 +17,47 @@ class Instance(NovaObject):
     uuid: str
     project_id: str
     user_id: str
-    name: str
+    name: str | None
     display_name: str
     display_description: str | None
-    hostname: str
+    hostname: str | None
     reservation_id: str | None
     launch_index: int = 0
+
     host: str | None
     node: str | None
+    compute_uuid: str | None
     availability_zone: str | None
+    server_group: str | None
 
     vm_state: str
     task_state: str | None
     power_state: int = 0
     progress: int = 0
     epoch: int = 0
-    locked: bool = False
+    op_seq: int = 0
     locked_by: str | None
     locked_reason: str | None
 
     image_ref: str | None
+    image_properties: Json = {}
     kernel_id: str | None
     ramdisk_id: str | None
     flavor: Json = {}
+    flavorid: str | None
     vcpus: int
     memory_mb: int
     root_gb: int
     ephemeral_gb: int = 0
-    swap_mb: int = 0
 
     key_name: str | None
     key_data: str | None
     user_data: str | None
-    config_drive: bool = False
+    config_drive: str | None
     metadata: Json = {}
     system_metadata: Json = {}
     tags: list[str] = []
+    trusted_certs: Json
     security_groups: list[str] = []
     network_info: Json = []
     block_devices: Json = []
@@ -60,8 +65,6 @@ class Instance(NovaObject):
     access_ip_v4: str | None
     access_ip_v6: str | None
     auto_disk_config: bool = False
-    os_type: str | None
-    architecture: str | None
 
     created_at: float | None
     updated_at: float | None
@@ -69,6 +72,10 @@ class Instance(NovaObject):
     terminated_at: float | None
     deleted: bool = False
     deleted_at: float | None
+
+    @property
+    def locked(self) -> bool:
+        return self.locked_by is not None
 
     @classmethod
     def get(cls, context: RequestContext, uuid: str) -> Instance:

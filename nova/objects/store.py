@@ -7,15 +7,13 @@ checks on each call that what is asked for belongs to the host that asks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from nova.objects.compute_node import ComputeNode
     from nova.objects.instance import Instance
     from nova.objects.service import Service
     from nova.objects.work import Work
-
-Outcome = Literal["done", "failed", "hand_up"]
 
 
 @runtime_checkable
@@ -56,21 +54,21 @@ class Store(Protocol):
     # -- operations
 
     def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:
-        """Open operations at this host that are due and neither running here nor owned by a living other."""
+        """Take the open operations of this host that are due and neither running here nor owned by a living other."""
         ...
 
     def operation_take(self, operation_uuid: str, epoch: int, incarnation: str) -> Work | None:
         """Become the owner if the row is still at ``epoch``; None when another won."""
         ...
 
-    def operation_step(self, operation_uuid: str, epoch: int, step: str, event: dict[str, Any] | None = None,
-                       step_data: dict[str, Any] | None = None, progress: int | None = None) -> None:
-        """Record a step. Raises Stale when the epoch is no longer ours: stop and undo nothing."""
+    def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
+        """Write what the host's runner did, in one transaction: ``record`` holds ``kind`` (advance, hand, finish or
+        release), ``step``, ``level``, ``data``, ``state``, ``event``, ``fault``, ``delay`` and ``changes`` of the
+        server. Raises Stale when the epoch is no longer ours: stop and undo nothing."""
         ...
 
-    def operation_finish(self, operation_uuid: str, epoch: int, outcome: Outcome, changes: dict[str, Any],
-                         fault: dict[str, Any] | None = None) -> None:
-        """End the host's part: changes of the server and the outcome in one transaction. Raises Stale."""
+    def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
+        """Say how far the running step is, in percent. Raises Stale."""
         ...
 
     # -- networks
