@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are written whole or not at all, trees that are removed for sure, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from nova import concurrency, errors
+
+Path = str | os.PathLike[str]
+
+
+def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace the file: a reader sees the old content or the new, also after a crash if ``durable``."""
+    data = content.encode() if isinstance(content, str) else content
+    target = pathlib.Path(path)
+    with _replacing(target, mode) as descriptor:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view):]
+        if durable:
+            os.fsync(descriptor)
+    if durable:
+        sync_directory(target.parent)
+
+
+@contextlib.contextmanager
+def _replacing(target: pathlib.Path, mode: int) -> Iterator[int]:
+    temporary = target.with_name(f".{target.name}.{concurrency.uuid4()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in this directory last."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all in it. Not there is fine; anything left over raises :class:`errors.HostFailure`.
+
+    It is moved aside first, so that nobody ever sees half of it under its name.
+    """
+    target = pathlib.Path(path)
+    if target.is_symlink() or not target.is_dir():
+        target.unlink(missing_ok=True)
+        return
+    aside = target.with_name(f".{target.name}.removing-{concurrency.uuid4()}")
+    try:
+        target.rename(aside)
+        concurrency.offload(shutil.rmtree, aside)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise errors.HostFailure(f"{path} cannot be removed: {e.strerror}.") from e
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, timeout: float = 60) -> Iterator[None]:
+    """Hold a lock file against every other process and task; released by the kernel if the process dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _flock(descriptor, path, timeout)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, path: Path, timeout: float) -> None:
+    end = concurrency.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as e:
+            if e.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        if concurrency.monotonic() >= end:
+            raise errors.HostFailure(f"{path} was held by another process for {timeout:g} s.")
+        concurrency.sleep(0.05)
