@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes of passwords and secrets: scrypt for ours; bcrypt is understood too, for users that come from a Keystone.
+
+Hashes describe themselves (``$scrypt$ln=15,r=8,p=1$salt$hash``), so the cost can be raised while old ones still work.
+Salts come from the operating system, never from the seeded source of the simulation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+
+import bcrypt
+
+from nova import concurrency
+
+_R, _P = 8, 1
+_MAX_PASSWORD = 4096
+
+
+def _scrypt(password: str, salt: bytes, cost: int, r: int, p: int) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=1 << cost, r=r, p=p, maxmem=(1 << cost) * r * 256 + (1 << 20),
+                          dklen=32)
+
+
+def hash_password(password: str, cost: int) -> str:
+    """A new hash with a new salt. Runs aside, so that other requests go on meanwhile."""
+    salt = os.urandom(16)
+    digest = concurrency.offload(_scrypt, password, salt, cost, _R, _P)
+    return f"$scrypt$ln={cost},r={_R},p={_P}${_encode(salt)}${_encode(digest)}"
+
+
+def verify(password: str, hashed: str | None, cost: int) -> bool:
+    """Compare in constant time. Without a hash the same work is done for nothing, so time does not tell who exists."""
+    if len(password) > _MAX_PASSWORD:
+        return False
+    if not hashed:
+        concurrency.offload(_scrypt, password, b"no such user....", cost, _R, _P)
+        return False
+    return bool(concurrency.offload(_verify, password, hashed))
+
+
+def _verify(password: str, hashed: str) -> bool:
+    if hashed.startswith("$2"):
+        return bcrypt.checkpw(password.encode()[:72], hashed.encode())
+    try:
+        _, scheme, options, salt, digest = hashed.split("$")
+        cost = {name: int(value) for name, value in (o.split("=") for o in options.split(","))}
+        expected = _decode(digest)
+        return scheme == "scrypt" and hmac.compare_digest(
+            expected, _scrypt(password, _decode(salt), cost["ln"], cost["r"], cost["p"]))
+    except (ValueError, KeyError, binascii.Error):
+        return False
+
+
+def _encode(raw: bytes) -> str:
+    return base64.b64encode(raw).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
