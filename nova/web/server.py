@@ -4,19 +4,27 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from typing import Any
 
-import waitress
+from waitress import wasyncore
 from waitress.server import create_server
 
 from nova import concurrency, errors
 from nova.web.urlmap import WSGIApp
 
+# It warns whenever a request waits for a thread, which is what the queue is for.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
 
 class Server:
-    """``listen`` is ``host:port``, ``[v6]:port`` or ``unix:/path``; port 0 takes a free one (see ``port``)."""
+    """``listen`` is ``host:port``, ``[v6]:port`` or ``unix:/path``; port 0 takes a free one (see ``port``).
+
+    ``max_body`` is the most that is ever received, whatever the application would say later; ``idle_timeout`` is after
+    how many seconds a silent connection is closed.
+    """
 
     def __init__(self, app: WSGIApp, listen: str, threads: int = 16, *, max_body: int = 2**40,
                  idle_timeout: int = 120) -> None:
@@ -26,44 +34,51 @@ class Server:
         self._max_body = max_body
         self._idle = idle_timeout
         self._server: Any = None
+        self._map: dict[int, Any] = {}
         self._task: concurrency.Task | None = None
-        self._socket: socket.socket | None = None
-
-    @property
-    def port(self) -> int:
-        """The port in use; 0 for a unix socket."""
-        return self._socket.getsockname()[1] if self._socket and self._socket.family != socket.AF_UNIX else 0
+        self._deadline: float | None = None
+        self.port = 0
 
     def start(self) -> None:
         """Listen and serve in the background. Raises :class:`errors.ConfigError` when the address cannot be had."""
-        self._socket = _bind(self._listen)
+        sock = _bind(self._listen)
+        self.port = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
+        self._deadline = None
         self._server = create_server(
-            self._app, map={}, sockets=[self._socket], threads=self._threads, channel_timeout=self._idle,
-            connection_limit=2000, backlog=1024, send_bytes=18000, asyncore_use_poll=True, ident="",
+            self._app, map=self._map, sockets=[sock], threads=self._threads, channel_timeout=self._idle,
+            connection_limit=2000, backlog=1024, send_bytes=18000, asyncore_use_poll=True, ident=None,
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
-        self._task = concurrency.spawn(self._run, name="http")
-
-    def _run(self) -> None:
-        server = self._server
-        try:
-            server.run()
-        except OSError as e:  # the sockets are closed under the loop by stop()
-            if e.errno != errno.EBADF:
-                raise
+        self._task = concurrency.spawn(self._run, self._server, name="http")
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Take no new connections, let requests in work end, then close everything."""
+        """Take no new connections, let requests in work end for at most ``timeout`` seconds, then close everything."""
         server, self._server = self._server, None
         if server is None:
             return
-        server.task_dispatcher.shutdown(cancel_pending=True, timeout=timeout)
-        server.close()
-        server.pull_trigger() if hasattr(server, "pull_trigger") else None
+        self._deadline = concurrency.monotonic() + timeout
+        server.pull_trigger()
         if self._task is not None:
-            self._task.join(timeout)
+            self._task.join(timeout + 5)
         if self._listen.startswith("unix:"):
             _unlink(self._listen[5:])
+
+    def _run(self, server: Any) -> None:
+        listening = True
+        while self._deadline is None or (concurrency.monotonic() < self._deadline and _busy(server)):
+            if self._deadline is not None and listening:
+                listening = False
+                wasyncore.dispatcher.close(server)
+            wasyncore.loop(timeout=1.0 if listening else 0.05, use_poll=True, map=self._map, count=1)
+        server.task_dispatcher.shutdown(cancel_pending=True, timeout=0.5)
+        if listening:
+            wasyncore.dispatcher.close(server)
+        wasyncore.close_all(self._map, ignore_all=True)
+
+
+def _busy(server: Any) -> bool:
+    """Whether a request is being answered or an answer is still on its way."""
+    return any(channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values()))
 
 
 def _bind(listen: str) -> socket.socket:
@@ -111,6 +126,3 @@ def split_address(listen: str) -> tuple[str, int]:
     if not port.isdecimal() or int(port) > 65535:
         raise errors.ConfigError(f"--listen {listen}: write host:port, e.g. 127.0.0.1:8774")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what an empty host means
-
-
-__all__ = ["Server", "split_address", "waitress"]
