@@ -7,7 +7,10 @@ slowly, and bring an executor of their own.
 
 from __future__ import annotations
 
+import importlib
 import logging
+import ssl
+import urllib.parse
 import zlib
 from typing import Any
 
@@ -30,10 +33,12 @@ class Transport:
     def __init__(self, conf: cfg.ConfigOpts, url: str, *, name: str, sender: Sender) -> None:
         self._name = name
         self._options = conf.rpc
-        self._driver = _driver(conf, url, name, sender)
+        self._url = _parse(conf, url)
+        self._driver = _driver(conf, self._url, name, sender)
+        self._remote = hasattr(self._driver, "_get_reply_q")
         self._ready = concurrency.Event()
         self._closed = False
-        if hasattr(self._driver, "_get_reply_q"):
+        if self._remote:
             concurrency.spawn(self._open, name=f"{name}-replies")
         else:
             self._ready.set()
@@ -72,41 +77,38 @@ class Transport:
         return self._driver.listen(oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server), 1, None)
 
     def check(self, timeout: float) -> None:
-        """Shake hands with the broker on a connection of its own."""
-        if not hasattr(self._driver, "_get_reply_q"):
+        """Shake hands with the broker on a connection of its own: those in the pool may not know yet that it is gone."""
+        if not self._remote:
             return
-        import kombu.connection
-        from oslo_messaging._drivers import common
-
-        with common.ConnectionContext(self._driver._connection_pool, purpose=common.PURPOSE_SEND, retry=0) as held:
-            settings = held.connection.connection
-            fresh = kombu.connection.Connection(settings.as_uri(include_password=True), ssl=settings.ssl, connect_timeout=timeout,
-                                     login_method=settings.login_method,
-                                     transport_options={"read_timeout": timeout, "write_timeout": timeout})
-        try:
-            fresh.connect()
-        finally:
-            fresh.release()
+        make: Any = importlib.import_module("kombu.connection").Connection
+        with make(";".join(_amqp(self._url)), ssl=_tls(self._driver.conf[_RABBIT], self._url), connect_timeout=timeout,
+                  login_method=self._driver.conf[_RABBIT].rabbit_login_method,
+                  transport_options={"read_timeout": timeout, "write_timeout": timeout}) as connection:
+            connection.ensure_connection(max_retries=len(self._url.hosts), interval_start=0, interval_step=0,
+                                         timeout=timeout)
 
     def close(self) -> None:
         self._closed = True
         self._driver.cleanup()
 
 
-def _driver(conf: cfg.ConfigOpts, url: str, name: str, sender: Sender) -> Any:
+def _parse(conf: cfg.ConfigOpts, url: str) -> Any:
     oslo_messaging.set_transport_defaults(EXCHANGE)
     try:
-        parsed = oslo_messaging.TransportURL.parse(conf, url)
+        return oslo_messaging.TransportURL.parse(conf, url)
     except oslo_messaging.InvalidTransportURL as e:
         raise errors.ConfigError(f"transport_url: {e}; expected rabbit://USER:PASSWORD@HOST:PORT/VHOST") from e
-    if parsed.transport == MEMORY:
+
+
+def _driver(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> Any:
+    if url.transport == MEMORY:
         from nova.rpc.memory import MemoryDriver
 
-        return MemoryDriver(conf, parsed, default_exchange=EXCHANGE)
-    if parsed.transport in ("rabbit", "kombu"):
-        _rabbit_defaults(conf, parsed, name, sender)
+        return MemoryDriver(conf, url, default_exchange=EXCHANGE)
+    if url.transport in ("rabbit", "kombu"):
+        _rabbit_defaults(conf, url, name, sender)
     try:
-        return oslo_messaging.get_rpc_transport(conf, parsed)._driver
+        return oslo_messaging.get_rpc_transport(conf, url)._driver
     except oslo_messaging.DriverLoadFailure as e:
         raise errors.ConfigError(f"transport_url: {e}; expected rabbit://… or {MEMORY}://…") from e
 
@@ -127,3 +129,22 @@ def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) 
     url.query.setdefault("processname", f"{sender.service}-{name}-{zlib.crc32(str(url).encode()):08x}")
     if lockutils.get_lock_path(cfg.CONF) is None:
         lockutils.set_defaults(lock_path="/dev/shm")  # noqa: S108 - beside the counter that the lock protects
+
+
+def _amqp(url: Any) -> list[str]:
+    """The addresses of the brokers as kombu reads them."""
+    quote = urllib.parse.quote
+    return [f"amqp://{quote(h.username or '', '')}:{quote(h.password or '', '')}@{h.hostname}:{h.port or 5672}"
+            f"/{quote(url.virtual_host or '', '')}" for h in url.hosts]
+
+
+def _tls(options: Any, url: Any) -> dict[str, Any] | bool:
+    """TLS as the operator wants it, by the rules that oslo.messaging follows."""
+    if not options.ssl:
+        return False
+    files = {"keyfile": options.ssl_key_file, "certfile": options.ssl_cert_file, "ca_certs": options.ssl_ca_file}
+    wanted: dict[str, Any] = {k: v for k, v in files.items() if v}
+    if options.ssl_ca_file:
+        wanted |= {"cert_reqs": ssl.CERT_REQUIRED,
+                   "server_hostname": url.hosts[0].hostname if len(url.hosts) == 1 else None}
+    return wanted or True
