@@ -50,6 +50,7 @@ class HostState:
     up: bool = True
     disabled: bool = False
     disabled_reason: str | None = None
+    cell_disabled: bool = False
     inventories: Mapping[str, Inventory] = dataclasses.field(default_factory=dict)
     num_instances: int = 0
     num_io_ops: int = 0

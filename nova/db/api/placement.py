@@ -8,7 +8,7 @@ of a provider first raises its generation in the same transaction (:func:`touch`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -97,11 +97,13 @@ def touch_all(conn: sa.Connection, provider_uuids: Iterable[str]) -> None:
         touch(conn, uuid)
 
 
-def changed_providers(conn: sa.Connection, since: float | None = None) -> list[Any]:
-    """(uuid, name, generation, updated_at) of all providers, or of those touched after ``since``."""
-    query = sa.select(providers.c.uuid, providers.c.name, providers.c.generation, providers.c.updated_at)
+def changed_providers(conn: sa.Connection, since: float | None = None, also: Collection[str] = ()) -> list[Any]:
+    """(uuid, name, generation, updated_at) of all providers, or of those touched after ``since`` and those named."""
+    p = providers
+    query = sa.select(p.c.uuid, p.c.name, p.c.generation, p.c.updated_at)
     if since is not None:
-        query = query.where(providers.c.updated_at > since)
+        touched = p.c.updated_at > since
+        query = query.where(sa.or_(touched, p.c.uuid.in_(sorted(also))) if also else touched)
     return list(conn.execute(query).all())
 
 
@@ -111,6 +113,15 @@ def inventories_of(conn: sa.Connection, provider_uuids: Iterable[str] | None = N
     if provider_uuids is not None:
         query = query.where(inventories.c.provider_uuid.in_(list(provider_uuids)))
     return list(conn.execute(query).all())
+
+
+def consumer_counts(conn: sa.Connection, provider_uuids: Iterable[str] | None = None) -> dict[str, int]:
+    """How many consumers each provider has."""
+    a = allocations
+    query = sa.select(a.c.provider_uuid, sa.func.count(a.c.consumer_uuid.distinct())).group_by(a.c.provider_uuid)
+    if provider_uuids is not None:
+        query = query.where(a.c.provider_uuid.in_(list(provider_uuids)))
+    return {uuid: count for uuid, count in conn.execute(query)}
 
 
 def traits_of(conn: sa.Connection, provider_uuids: Iterable[str] | None = None) -> dict[str, set[str]]:
