@@ -22,8 +22,6 @@ from nova.images.store import FileStore, Stored
 LOG = logging.getLogger(__name__)
 _STRAY_AGE = 3600.0
 _BATCH = 200
-#: Formats that say what a disk is for, not how it is laid out.
-_LAYOUT = {"ami": "raw", "ari": "raw", "aki": "raw"}
 
 
 class ImageData:
@@ -56,7 +54,7 @@ class ImageData:
         if row["status"] != "uploading" or path is None:
             raise errors.Conflict(f"Image {image_id} has no staged data; its status is {row['status']}.")
         try:
-            inspection = inspector.verify(self._store.path(path), _layout(row["disk_format"]))
+            inspection = inspector.verify(self._store.path(path), row["disk_format"])
         except errors.Invalid:
             self._db.run(lambda conn: self._requeue_staged(conn, image_id))
             self.remove_marked()
@@ -102,7 +100,7 @@ class ImageData:
 
     @contextlib.contextmanager
     def _received(self, ctx: RequestContext, image_id: str, status: str, chunks: Iterable[bytes],
-                  size: int | None) -> Iterator[tuple[str, Stored, str | None]]:
+                  size: int | None) -> Iterator[tuple[str, Stored, str]]:
         """Take the image, receive the bytes, and let the block decide; an error gives the image back."""
         upload_id = concurrency.uuid4()
         disk_format = self._db.run(lambda conn: self._begin(conn, ctx, image_id, status, upload_id))
@@ -118,14 +116,13 @@ class ImageData:
             raise
 
     def _begin(self, conn: sa.Connection, ctx: RequestContext, image_id: str, status: str,
-               upload_id: str) -> str | None:
+               upload_id: str) -> str:
         row = access.writable(conn, ctx, image_id, "upload data to")
         if status == "saving":
             checks.check_ready(row)
         if row["status"] != "queued" or not db.begin_upload(conn, image_id, status, upload_id, concurrency.time()):
             raise errors.Conflict(f"Image status transition from {row['status']} to {status} is not allowed")
-        disk_format: str | None = row["disk_format"]
-        return disk_format
+        return row["disk_format"] or ""
 
     def _give_back(self, image_id: str, upload_id: str) -> None:
         self._db.run(lambda conn: db.end_upload(conn, image_id, upload_id, {"status": "queued"}))
@@ -154,8 +151,8 @@ class ImageData:
             over.set()
             task.join(5)
 
-    def _inspected(self, stored: Stored, disk_format: str | None) -> dict[str, Any]:
-        inspection = inspector.verify(stored.path, _layout(disk_format))
+    def _inspected(self, stored: Stored, disk_format: str) -> dict[str, Any]:
+        inspection = inspector.verify(stored.path, disk_format)
         return _facts(stored) | {"virtual_size": inspection.virtual_size}
 
     def _commit(self, image_id: str, upload_id: str, stored: Stored, values: dict[str, Any], state: str) -> None:
@@ -224,7 +221,3 @@ class ImageData:
 
 def _facts(stored: Stored) -> dict[str, Any]:
     return {"size": stored.size, "checksum": stored.md5, "os_hash_algo": "sha512", "os_hash_value": stored.sha512}
-
-
-def _layout(disk_format: str | None) -> str | None:
-    return _LAYOUT.get(disk_format or "", disk_format)
