@@ -46,7 +46,7 @@ class Server:
         self._deadline = None
         self._server = create_server(
             self._app, map=self._map, sockets=[sock], threads=self._threads, channel_timeout=self._idle,
-            connection_limit=2000, backlog=1024, send_bytes=18000, asyncore_use_poll=True, ident=None,
+            connection_limit=2000, backlog=1024, asyncore_use_poll=True, ident=None,
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
         self._task = concurrency.spawn(self._run, self._server, name="http")
