@@ -31,6 +31,6 @@ class Service(NovaObject):
         self.take(self.store.service_register(self))
 
     @remotable
-    def heartbeat(self) -> float:
-        """Renew the lease; the database's time."""
-        return self.store.service_heartbeat(self.uuid, self.incarnation or "")
+    def heartbeat(self) -> None:
+        """Renew the lease."""
+        self.store.service_heartbeat(self.uuid, self.incarnation or "")

@@ -26,11 +26,8 @@ class Store(Protocol):
         """Enter this start (``service.incarnation``) of a service; makes the row if there is none."""
         ...
 
-    def service_heartbeat(self, service_uuid: str, incarnation: str) -> float:
-        """Renew the lease of everything the incarnation owns. Returns the database's time.
-
-        Raises Stale when a newer incarnation of the service has registered.
-        """
+    def service_heartbeat(self, service_uuid: str, incarnation: str) -> None:
+        """Renew the lease of everything the incarnation owns; over RPC it is batched with those of other hosts."""
         ...
 
     def compute_node_report(self, node: ComputeNode) -> ComputeNode:

@@ -77,7 +77,7 @@ class Transport:
         return self._driver.listen(oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server), 1, None)
 
     def check(self, timeout: float) -> None:
-        """Shake hands with the broker on a connection of its own: those in the pool may not know yet that it is gone."""
+        """Shake hands with the broker on a connection of its own: the pool may not know yet that it is gone."""
         if not self._remote:
             return
         make: Any = importlib.import_module("kombu.connection").Connection
