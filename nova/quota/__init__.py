@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact quota: which limits hold for a project, and charging what it uses within the caller's transaction.
+
+    quota.charge(conn, context.project_id, {"instances": 1, "cores": 2, "ram": 512}, user_id=context.user_id)
+    quota.release(conn, project_id, charge)
+
+A charge that would pass a limit raises :class:`errors.OverQuota`; the caller's transaction must then roll back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from nova import errors
+from nova.conf import quota as options
+from nova.db.api import quotas as table
+
+UNLIMITED = table.UNLIMITED
+
+#: Resources with a limit of ours, in the order of the wire.
+RESOURCES = ("cores", "injected_file_content_bytes", "injected_file_path_bytes", "injected_files", "instances",
+             "key_pairs", "metadata_items", "ram", "server_group_members", "server_groups")
+#: Resources whose usage is kept in ``quota_usages``.
+COUNTED = ("cores", "instances", "ram")
+#: Resources that moved to other services; old answers still show them, without a limit.
+ELSEWHERE = ("fixed_ips", "floating_ips", "security_group_rules", "security_groups")
+
+
+def wording(over: list[str], asked: Mapping[str, int], used: Mapping[str, int], limits: Mapping[str, int]) -> str:
+    """The refusal as clients know it."""
+    def row(values: Mapping[str, int]) -> str:
+        return ", ".join(str(values.get(resource, 0)) for resource in over)
+
+    names = ", ".join(over)
+    return f"Quota exceeded for {names}: Requested {row(asked)}, but already used {row(used)} of {row(limits)} {names}"
+
+
+class Quota:
+    """Limits and charges over the API database."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+
+    def defaults(self) -> dict[str, int]:
+        """The configured limits."""
+        section = self._conf.quota
+        return {resource: int(section[resource]) for resource in RESOURCES}
+
+    def class_limits(self, conn: sa.Connection, class_name: str = "default") -> dict[str, int]:
+        """What holds for projects without limits of their own."""
+        return self.defaults() | table.class_limits(conn, class_name)
+
+    def limits(self, conn: sa.Connection, project_id: str, user_id: str = "") -> dict[str, int]:
+        """What holds now: the user's limit, else the project's, else the default class, else the configuration."""
+        return self._resolve(table.state(conn, project_id, user_id))
+
+    def usages(self, conn: sa.Connection, project_id: str) -> dict[str, int]:
+        """What the project uses of the counted resources."""
+        return dict.fromkeys(COUNTED, 0) | table.usages(conn, project_id)
+
+    def charge(self, conn: sa.Connection, project_id: str, amounts: Mapping[str, int], *, user_id: str = "",
+               limits: Mapping[str, int] | None = None) -> None:
+        """Add ``amounts`` to the project's usage. Raises :class:`errors.OverQuota`, naming what would be passed."""
+        state = table.state(conn, project_id, user_id)
+        holds = self._resolve(state) if limits is None else limits
+        if table.charge(conn, project_id, amounts, holds, known=state.used):
+            return
+        raise self._refusal(amounts, state.used, holds)
+
+    def fitting(self, conn: sa.Connection, project_id: str, each: Mapping[str, int], minimum: int, maximum: int, *,
+                user_id: str = "") -> int:
+        """How many servers of ``each`` can be charged now, at most ``maximum``. OverQuota below ``minimum``."""
+        state = table.state(conn, project_id, user_id)
+        limits = self._resolve(state)
+        count = maximum
+        for resource, n in each.items():
+            if n > 0 and limits.get(resource, UNLIMITED) >= 0:
+                count = min(count, max(0, limits[resource] - state.used.get(resource, 0)) // n)
+        if count < minimum:
+            raise self._refusal({r: n * minimum for r, n in each.items()}, state.used, limits)
+        return count
+
+    def release(self, conn: sa.Connection, project_id: str, amounts: Mapping[str, int]) -> None:
+        table.release(conn, project_id, amounts)
+
+    def check_count(self, resource: str, limit: int, wanted: int) -> None:
+        """A limit on how many there may be, where nothing is charged: raises OverQuota when ``wanted`` passes it."""
+        if 0 <= limit < wanted:
+            raise errors.OverQuota(_COUNT_WORDING[resource].format(limit=limit), resource=resource)
+
+    def _resolve(self, state: table.State) -> dict[str, int]:
+        return self.defaults() | state.of_class | state.of_project | state.of_user
+
+    @staticmethod
+    def _refusal(amounts: Mapping[str, int], used: Mapping[str, int], limits: Mapping[str, int]) -> errors.OverQuota:
+        over = sorted(r for r, n in amounts.items() if 0 <= limits.get(r, UNLIMITED) < used.get(r, 0) + n)
+        over = over or sorted(amounts)  # others have charged between the two statements
+        details: dict[str, Any] = {"overs": over}
+        return errors.OverQuota(wording(over, amounts, used, limits), **details)
+
+
+_COUNT_WORDING = {
+    "metadata_items": "Maximum number of metadata items exceeds {limit}",
+    "key_pairs": "Quota exceeded, too many key pairs.",
+    "server_groups": "Quota exceeded, too many server groups.",
+    "server_group_members": "Quota exceeded, too many servers in group",
+}
+
+__all__ = ["COUNTED", "ELSEWHERE", "RESOURCES", "UNLIMITED", "Quota", "options", "wording"]
