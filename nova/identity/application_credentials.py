@@ -21,6 +21,7 @@ _MOST = 200
 class ApplicationCredentials(Records[ApplicationCredential]):
     table, kind = identity_credentials.application_credentials, ApplicationCredential
     word = "application credential"
+    internal = frozenset({"user_id", "project_id", "role_ids", "secret_hash", "access_rules", "created_at"})
 
     def __init__(self, database: Database, changed: Callable[[], None], hash_cost: int) -> None:
         super().__init__(database, changed)
@@ -36,10 +37,9 @@ class ApplicationCredentials(Records[ApplicationCredential]):
             raise errors.Forbidden(f"A user may have at most {_MOST} application credentials.")
         secret = secret or secrets.token_urlsafe(64)
         rules = None if access_rules is None else [{"id": new_id(), **rule} for rule in access_rules]
-        credential = self._create({
-            "user_id": user_id, "project_id": project_id, "name": name, "role_ids": list(role_ids),
-            "access_rules": rules, "secret_hash": passwords.hash_password(secret, self._cost),
-            "created_at": concurrency.time(), **attributes})
+        credential = self._create({"name": name, **attributes}, {
+            "user_id": user_id, "project_id": project_id, "role_ids": list(role_ids), "access_rules": rules,
+            "secret_hash": passwords.hash_password(secret, self._cost), "created_at": concurrency.time()})
         return credential, secret
 
     def of(self, user_id: str, credential_id: str) -> ApplicationCredential:

@@ -20,10 +20,12 @@ _MOST_TAGS = 80
 
 class Projects(Records[Project]):
     table, kind, word = identity_projects.projects, Project, "project"
-    immutable = frozenset({"id", "domain_id", "parent_id", "is_domain"})
+    immutable = frozenset({"id", "domain_id", "parent_id"})
 
     def create(self, name: str, domain_id: str = DEFAULT_DOMAIN, **attributes: Any) -> Project:
         """A project in a domain, or below another project when ``parent_id`` names one."""
+        if attributes.pop("is_domain", False):
+            raise errors.Invalid("A project that is a domain cannot be made; make a domain.")
         parent_id = attributes.pop("parent_id", None)
         attributes["parent_id"] = None if parent_id in (None, domain_id) else parent_id
         with self._db.read() as conn:
@@ -47,7 +49,7 @@ class Projects(Records[Project]):
         if changes.get("parent_id") and changes["parent_id"] == self.get(project_id).domain_id:
             changes["parent_id"] = None
         if changes.pop("is_domain", False):
-            raise errors.Invalid("Attribute is_domain cannot be changed.")
+            raise errors.Invalid(f"Attribute is_domain of project {project_id} cannot be changed.")
 
         def check(conn: sa.Connection, before: Project) -> dict[str, Any]:
             if changes.get("enabled") is False:

@@ -26,12 +26,16 @@ def new_id() -> str:
 
 
 class Records(Generic[T]):
-    """Base of the nouns. ``word`` is how messages call one; ``immutable`` attributes are refused in an update."""
+    """Base of the nouns. ``word`` is how messages call one; ``immutable`` attributes are refused in an update.
+
+    ``internal`` columns are set by the noun itself, never by what a caller names so.
+    """
 
     table: ClassVar[sa.Table]
     kind: ClassVar[type[Any]]
     word: ClassVar[str]
     immutable: ClassVar[frozenset[str]] = frozenset({"id"})
+    internal: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._db = database
@@ -58,8 +62,8 @@ class Records(Generic[T]):
         columns = row._mapping
         return self.kind(**{f.name: columns[f.name] for f in dataclasses.fields(self.kind)})  # type: ignore[no-any-return]
 
-    def _create(self, values: Mapping[str, Any]) -> T:
-        row = self._row({"id": new_id()} | dict(values))
+    def _create(self, values: Mapping[str, Any], internal: Mapping[str, Any] | None = None) -> T:
+        row = self._row({"id": new_id()} | dict(values)) | dict(internal or {})
         with self._writing(row.get("name")) as conn:
             db.insert(conn, self.table, row)
             return self._get(conn, row["id"])
@@ -87,10 +91,12 @@ class Records(Generic[T]):
 
     def _row(self, values: Mapping[str, Any], extra: dict[str, Any] | None = None) -> dict[str, Any]:
         """Columns as they are; the rest joins ``extra``, in which None removes an attribute."""
-        columns = self.table.c.keys()
-        rest = {k: v for k, v in values.items() if k not in columns}
+        columns = set(self.table.c.keys()) - self.internal - {"extra"}
         row = {k: v for k, v in values.items() if k in columns}
-        if rest and "extra" in columns:
+        if "description" in row and row["description"] is None:
+            row["description"] = ""
+        rest = {k: v for k, v in values.items() if k not in self.table.c}
+        if rest and "extra" in self.table.c:
             row["extra"] = {k: v for k, v in ((extra or {}) | rest).items() if v is not None}
         return row
 

@@ -20,6 +20,7 @@ from nova.identity.records import Records
 class Users(Records[User]):
     table, kind, word = identity_users.users, User, "user"
     immutable = frozenset({"id", "domain_id"})
+    internal = frozenset({"password_hash", "password_changed_at", "generation"})
 
     def __init__(self, database: Database, changed: Callable[[], None], hash_cost: int) -> None:
         super().__init__(database, changed)
@@ -31,7 +32,7 @@ class Users(Records[User]):
         with self._db.read() as conn:
             if db.get(conn, identity_projects.domains, domain_id) is None:
                 raise errors.NotFound(f"Could not find domain: {domain_id}.")
-        return self._create({"name": name, "domain_id": domain_id, **attributes, **self._password(password)})
+        return self._create({"name": name, "domain_id": domain_id, **attributes}, self._password(password))
 
     def _password(self, password: str | None) -> dict[str, Any]:
         if password is None:
