@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from nova.db.api import placement as tables
 from nova.db.engine import Database
 from nova.placement import inventory
 
-ROOM = {"VCPU": {"total": 4, "allocation_ratio": 2.0}, "MEMORY_MB": {"total": 4096, "reserved": 512},
+ROOM: dict[str, dict[str, Any]] = {"VCPU": {"total": 4, "allocation_ratio": 2.0}, "MEMORY_MB": {"total": 4096, "reserved": 512},
         "DISK_GB": {"total": 100}}
 SMALL = {"VCPU": 1, "MEMORY_MB": 256, "DISK_GB": 5}
 
@@ -30,7 +31,7 @@ def placement_tables() -> list[sa.Table]:
     return [value for value in vars(tables).values() if isinstance(value, sa.Table)]
 
 
-def add_host(db: Database, uuid: str, name: str = "", inventories: dict[str, dict[str, object]] | None = None) -> str:
+def add_host(db: Database, uuid: str, name: str = "", inventories: dict[str, dict[str, Any]] | None = None) -> str:
     with db.write() as conn:
         inventory.apply_report(conn, uuid, name or f"host-{uuid}", inventories or ROOM, ["HW_CPU_X86_AVX"])
     return uuid
@@ -43,4 +44,4 @@ def used(db: Database, uuid: str) -> dict[str, int]:
 
 def generation(db: Database, uuid: str) -> int:
     with db.read() as conn:
-        return next(row.generation for row in tables.changed_providers(conn) if row.uuid == uuid)
+        return next(int(row.generation) for row in tables.changed_providers(conn) if row.uuid == uuid)

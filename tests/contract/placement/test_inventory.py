@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
@@ -23,7 +25,7 @@ def traits(db: Database, uuid: str) -> set[str]:
         return tables.traits_of(conn, [uuid]).get(uuid, set())
 
 
-def report(db: Database, uuid: str, inventories: dict[str, dict[str, object]], names: list[str] | None = None,
+def report(db: Database, uuid: str, inventories: dict[str, dict[str, Any]], names: list[str] | None = None,
            **options: bool) -> bool:
     with db.write() as conn:
         return inventory.apply_report(conn, uuid, f"host-{uuid}", inventories, names or [], **options)
@@ -41,7 +43,8 @@ def test_a_report_makes_the_provider_and_the_same_report_changes_nothing(db: Dat
 def test_shrinking_below_use_is_applied_and_blocks_new_claims(db: Database) -> None:
     add_host(db, "p1")
     for consumer in ("c1", "c2"):
-        assert db.run(lambda c, who=consumer: claims.try_claim(c, who, "p", "u", "p1", {"VCPU": 3})) is None  # type: ignore[misc]
+        with db.write() as conn:
+            assert claims.try_claim(conn, consumer, "p", "u", "p1", {"VCPU": 3}) is None
     assert report(db, "p1", ROOM | {"VCPU": {"total": 2}})
     assert totals(db, "p1")["VCPU"] == 2
     assert used(db, "p1")["VCPU"] == 6
