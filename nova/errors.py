@@ -80,6 +80,7 @@ class NoValidHost(Conflict):
     """No valid host was found. ``details['reasons']`` holds the refusals per filter."""
 
     code = "no_valid_host"
+    http = 500
 
 
 class Gone(NovaError):

@@ -85,9 +85,15 @@ class OperationTables:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def insert(self, conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """New operations; ``created_at`` and ``due_at`` (seconds from now) are set from the database's clock."""
-        conn.execute(self.operations.insert(), [_defaults(row) for row in rows])
+    def insert(self, conn: sa.Connection, rows: Sequence[dict[str, Any]], *, due_in: float = 2.0) -> None:
+        """New operations. One without an owner is due ``due_in`` seconds from now by the database's clock, so that the
+        message that is about to be sent has its chance first."""
+        unowned = [_defaults(row) for row in rows if row.get("owner") is None]
+        owned = [_defaults(row) | {"due_at": None} for row in rows if row.get("owner") is not None]
+        if unowned:
+            conn.execute(self.operations.insert().values(due_at=db_now() + due_in), unowned)
+        if owned:
+            conn.execute(self.operations.insert(), owned)
 
     def add_event(self, conn: sa.Connection, operation_uuid: str, event: dict[str, Any]) -> None:
         conn.execute(self.steps.insert(), {
@@ -156,6 +162,13 @@ class OperationTables:
         rows = conn.execute(sa.select(t).where(*where).order_by(t.c.created_at).limit(limit)).mappings().all()
         return [dict(r) for r in rows]
 
+    def lost(self, conn: sa.Connection, *, owner: str, running: Sequence[str], limit: int = 200) -> list[dict[str, Any]]:
+        """Open rows that ``owner`` holds and does not run: it let go of them without being able to say so."""
+        t = self.operations
+        rows = conn.execute(sa.select(t).where(t.c.owner == owner, t.c.state.in_(OPEN_STATES),
+                                               t.c.updated_at < db_now() - 2.0).limit(limit)).mappings().all()
+        return [dict(r) for r in rows if r["uuid"] not in running]
+
     def overdue(self, conn: sa.Connection, limit: int = 200) -> list[dict[str, Any]]:
         """Open rows past their deadline."""
         t = self.operations
@@ -196,5 +209,5 @@ def _defaults(row: dict[str, Any]) -> dict[str, Any]:
     full: dict[str, Any] = {"user_id": None, "workflow_version": 1, "secrets": None, "state": "open", "host": None,
                             "step_data": {}, "attempt": 0, "owner": None, "deadline": None, "progress": 0,
                             "fault": None, "idempotency_key": None, "cell_uuid": None, "updated_at": now,
-                            "finished_at": None, "due_at": None}
+                            "finished_at": None}
     return full | row

@@ -12,7 +12,7 @@ backwards when a step failed. Rules, in the order in which they matter:
 """
 
 from nova.workflow.journal import Journal
-from nova.workflow.model import Fault, Result, Row, Run, Step, Workflow, Workflows
+from nova.workflow.model import Again, Fault, Result, Row, Run, Step, Workflow, Workflows
 from nova.workflow.runner import Runner
 
-__all__ = ["Fault", "Journal", "Result", "Row", "Run", "Runner", "Step", "Workflow", "Workflows"]
+__all__ = ["Again", "Fault", "Journal", "Result", "Row", "Run", "Runner", "Step", "Workflow", "Workflows"]

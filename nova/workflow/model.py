@@ -58,22 +58,35 @@ class Fault:
 @dataclasses.dataclass(slots=True)
 class Result:
     """What a step did. ``data`` is merged into the row's step data; ``effect`` is handed to the journal and takes place
-    in the transaction that records the step; ``next`` overrules the declared order; ``host`` binds later host steps."""
+    in the transaction that records the step (what it returns is merged into the data too); ``next`` overrules the
+    declared order; ``host`` binds later host steps; ``close`` ends the row in that state with this step."""
 
     data: dict[str, Any] = dataclasses.field(default_factory=dict)
     effect: Any = None
     next: str | None = None
     host: str | None = None
+    close: str | None = None
+    fault: dict[str, Any] | None = None
     details: str | None = None
     event_data: dict[str, Any] | None = None
 
 
+class Again(Exception):  # noqa: N818 - a wish, not an error
+    """Raised by an effect: try the act anew with a fresh view; ``error`` is the failure if it is given up."""
+
+    def __init__(self, error: errors.NovaError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 @dataclasses.dataclass(slots=True)
 class Run:
-    """What a step sees: the row and whatever the level gives its steps (``env``)."""
+    """What a step sees: the row, whatever the level gives its steps (``env``), and how often the effect of the step in
+    progress has asked for another try."""
 
     row: Row
     env: Any
+    tries: int = 0
 
     @property
     def data(self) -> dict[str, Any]:

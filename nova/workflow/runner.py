@@ -10,9 +10,10 @@ from typing import Any
 
 from nova import concurrency, errors
 from nova.workflow.journal import Journal
-from nova.workflow.model import Fault, Result, Row, Run, Step, Workflow, Workflows
+from nova.workflow.model import Again, Fault, Result, Row, Run, Step, Workflow, Workflows
 
 LOG = logging.getLogger(__name__)
+_TRIES = 3
 
 #: Told after the commit that gave a row to another level: the message that makes it fast.
 Nudge = Callable[[Row], None]
@@ -60,35 +61,44 @@ class Runner:
         name = f"step:{row.action}.{step.name}"
         concurrency.checkpoint(f"{name}:before")
         started = concurrency.time()
-        try:
-            result = step.act(run) or Result()
-        except (errors.Stale, errors.Unavailable):
-            raise
-        except Exception as e:
-            self._failed(workflow, step, run, e, started)
-            return
-        target = workflow.step(result.next) if result.next else workflow.after(step)
-        self._record(run, step, target, result, self._event(step, started, "Success", result))
+        run.tries = 0
+        while True:
+            try:
+                result = step.act(run) or Result()
+                target = workflow.step(result.next) if result.next else workflow.after(step)
+                self._record(run, step, target, result, self._event(step, started, "Success", result))
+                break
+            except (errors.Stale, errors.Unavailable):
+                raise
+            except Again as again:
+                run.tries += 1
+                if run.tries >= _TRIES:
+                    self._failed(workflow, step, run, again.error, started)
+                    return
+            except Exception as e:
+                self._failed(workflow, step, run, e, started)
+                return
         concurrency.checkpoint(f"{name}:after")
 
     def _record(self, run: Run, step: Step, target: Step | None, result: Result, event: dict[str, Any] | None) -> None:
         row = run.row
         data = row.step_data | result.data
         host = result.host or row.host
-        if target is None:
-            self._journal.finish(row, state="done", data=data, effect=result.effect, event=event)
-            row.state = "done"
-        elif target.level == self._level and (self._level != "host" or host == self._host):
-            self._journal.advance(row, step=target.name, data=data, effect=result.effect, event=event)
+        if result.close is not None or target is None:
+            state = result.close or "done"
+            row.step_data = self._journal.finish(row, state=state, data=data, effect=result.effect, event=event,
+                                                 fault=result.fault)
+            row.state, row.fault = state, result.fault
+            return
+        if target.level == self._level and (self._level != "host" or host == self._host):
+            data = self._journal.advance(row, step=target.name, data=data, effect=result.effect, event=event)
         else:
-            self._journal.hand(row, level=target.level, host=host, step=target.name, data=data, effect=result.effect,
-                               event=event)
+            data = self._journal.hand(row, level=target.level, host=host, step=target.name, data=data,
+                                      effect=result.effect, event=event)
             row.level = target.level
-        row.step_data, row.host = data, host
-        if target is not None:
-            row.step = target.name
-            if not self._here(row):
-                self._nudge(row)
+        row.step_data, row.host, row.step = data, host, target.name
+        if not self._here(row):
+            self._nudge(row)
 
     def _event(self, step: Step, started: float, result: str, outcome: Result | None = None,
                trace: str | None = None) -> dict[str, Any] | None:

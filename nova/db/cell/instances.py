@@ -54,6 +54,7 @@ instances = table(
     Column("system_metadata", Json, nullable=False),
     Column("tags", Json, nullable=False),
     Column("network_info", Json, nullable=False),
+    Column("addresses", Text),
     Column("security_groups", Json, nullable=False),
     Column("scheduler_hints", Json, nullable=False),
     Column("server_group", Uuid),

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of cells: connects on demand, scatters a question and gathers what answers in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from nova import concurrency, errors
+from nova.db.api import cells as mappings
+from nova.db.engine import Database
+
+T = TypeVar("T")
+LOG = logging.getLogger(__name__)
+CELL0 = mappings.CELL0_UUID
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One cell with its open database and its bus (None for cell0, which has no hosts)."""
+
+    uuid: str
+    name: str
+    database: Database
+    bus: Any
+    disabled: bool = False
+
+    @property
+    def is_cell0(self) -> bool:
+        return self.uuid == CELL0
+
+
+class Cells:
+    """All cells of the cloud.
+
+    ``connect(row) -> (Database, bus)`` opens what a mapping row names; the process that builds the object graph gives
+    it. ``ttl`` is how long, in seconds, a row is believed without looking again.
+    """
+
+    def __init__(self, api: Database, connect: Callable[[dict[str, Any]], tuple[Database, Any]], *, ttl: float = 5.0,
+                 timeout: float = 5.0) -> None:
+        self._api, self._connect, self._ttl, self._timeout = api, connect, ttl, timeout
+        self._cells: dict[str, Cell] = {}
+        self._read_at: float | None = None
+        self._lock = concurrency.Lock()
+        self._pool = concurrency.make_pool(16, "scatter")
+
+    def refresh(self) -> None:
+        """Look at the mappings again, now."""
+        with self._api.read() as conn:
+            rows = mappings.list_cells(conn)
+        with self._lock:
+            known, self._cells = self._cells, {}
+            for row in rows:
+                old = known.get(row["uuid"])
+                if old is None or str(old.database.url.render_as_string(False)) != row["database_connection"]:
+                    database, bus = self._connect(row)
+                    old = Cell(row["uuid"], row["name"] or row["uuid"], database, bus, row["disabled"])
+                elif old.disabled != row["disabled"]:
+                    old = dataclasses.replace(old, disabled=row["disabled"])
+                self._cells[row["uuid"]] = old
+            self._read_at = concurrency.monotonic()
+
+    def all(self) -> list[Cell]:
+        """Every cell, cell0 first."""
+        if self._read_at is None or concurrency.monotonic() - self._read_at > self._ttl:
+            self.refresh()
+        return list(self._cells.values())
+
+    def with_hosts(self) -> list[Cell]:
+        return [c for c in self.all() if not c.is_cell0]
+
+    def get(self, uuid: str) -> Cell:
+        """The cell of a mapping; looks again before it says that there is none."""
+        cell = self._cells.get(uuid)
+        if cell is None:
+            self.refresh()
+            cell = self._cells.get(uuid)
+        if cell is None:
+            raise errors.Unavailable(f"Cell {uuid} is not known here.", retry_after=5)
+        return cell
+
+    def scatter(self, question: Callable[[Cell], T], cells: list[Cell] | None = None,
+                timeout: float | None = None) -> dict[Cell, T | errors.NovaError]:
+        """Ask cells side by side. A cell that fails or is silent for ``timeout`` answers with an error, never late."""
+        asked = self.all() if cells is None else cells
+        if len(asked) == 1:
+            return {asked[0]: self._ask(question, asked[0])}
+        answers: dict[Cell, T | errors.NovaError] = {}
+        done = concurrency.Condition()
+
+        def ask(cell: Cell) -> None:
+            answer = self._ask(question, cell)
+            with done:
+                answers[cell] = answer
+                done.notify_all()
+
+        for cell in asked:
+            self._pool.submit(ask, cell)
+        with done:
+            done.wait_for(lambda: len(answers) == len(asked), timeout or self._timeout)
+            silent = errors.Unavailable("The cell did not answer in time.", retry_after=5)
+            return {cell: answers.get(cell, silent) for cell in asked}
+
+    @staticmethod
+    def _ask(question: Callable[[Cell], T], cell: Cell) -> T | errors.NovaError:
+        try:
+            return question(cell)
+        except errors.NovaError as e:
+            LOG.warning("cell %s did not answer: %s", cell.name, e.message)
+            return e
+
+    def close(self) -> None:
+        for cell in self._cells.values():
+            cell.database.dispose()
+        self._pool.stop(1)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hypervisor host, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.context import RequestContext
+
+TOPIC, NAMESPACE = "compute", "compute"
+
+
+class ComputeClient:
+    def __init__(self, bus: Any, *, timeout: float = 60.0) -> None:
+        self._bus, self._timeout = bus, timeout
+
+    def look(self, context: RequestContext, host: str, operations: list[list[Any]]) -> None:
+        """``operations`` are [uuid, epoch] pairs of rows for this host: take them if they are still there."""
+        self._bus.cast(context, TOPIC, "look", namespace=NAMESPACE, server=host, args={"operations": operations})
+
+    def console_output(self, context: RequestContext, host: str, uuid: str, length: int | None) -> str:
+        """The end of a guest's serial console log. Raises NotFound, NotSupported, Unavailable."""
+        return str(self._bus.call(context, TOPIC, "console_output", namespace=NAMESPACE, server=host,
+                                  timeout=self._timeout, args={"uuid": uuid, "length": length}))

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler: where should these servers go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.context import RequestContext
+
+TOPIC, NAMESPACE = "scheduler", "scheduler"
+
+
+class SchedulerClient:
+    def __init__(self, bus: Any, *, timeout: float = 60.0) -> None:
+        self._bus, self._timeout = bus, timeout
+
+    def select(self, context: RequestContext, specs: list[dict[str, Any]], fresh: bool = False) -> list[dict[str, Any]]:
+        """One decision per spec: {"selected": host or None, "ranked": [hosts], "reasons", "considered", "message"}.
+        ``fresh`` asks the scheduler to look at the database again first."""
+        decisions: list[dict[str, Any]] = self._bus.call(context, TOPIC, "select", namespace=NAMESPACE,
+                                                         timeout=self._timeout, args={"specs": specs, "fresh": fresh})
+        return decisions

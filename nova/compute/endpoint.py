@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-compute offers over the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.clients import compute as client
+from nova.compute.manager import ComputeManager
+from nova.context import RequestContext
+from nova.rpc.endpoint import Endpoint
+
+
+class ComputeEndpoint(Endpoint):
+    namespace = client.NAMESPACE
+    version = "1.0"
+
+    def __init__(self, manager: ComputeManager) -> None:
+        self._manager = manager
+
+    def look(self, context: RequestContext, operations: list[list[Any]]) -> None:
+        self._manager.look(operations)
+
+    def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
+        return self._manager.console_output(uuid, length)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps on a host work with, and how a server becomes what a driver understands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from nova.objects.instance import Instance
+from nova.objects.work import Work
+from nova.virt.types import GuestSpec, ImageSource, Nic
+
+
+class Networking(Protocol):
+    """The host's network service: here in the same process, or over the bus."""
+
+    def plug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None: ...
+
+    def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class HostEnvironment:
+    """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand."""
+
+    host: str
+    driver: Any
+    networking: Networking
+    shutdown_timeout: float
+    work: Work
+    progress: Callable[[str, int], None]
+
+    @property
+    def server(self) -> Instance:
+        server: Instance = self.work.instance
+        return server
+
+
+def guest_of(work: Work) -> GuestSpec:
+    """The guest that a driver shall run for this server."""
+    server, image = work.instance, work.image
+    flavor = server.flavor
+    return GuestSpec(
+        uuid=server.uuid, name=server.name or server.uuid, display_name=server.display_name, vcpus=server.vcpus,
+        memory_mb=server.memory_mb, root_gb=server.root_gb, ephemeral_gb=server.ephemeral_gb,
+        swap_mb=int(flavor.get("swap") or 0), image=_source(image) if image else None,
+        nics=tuple(Nic.from_vif(v) for v in server.network_info or []), project_id=server.project_id,
+        user_id=server.user_id, user_data=server.user_data, key_data=server.key_data,
+        metadata=server.metadata or {}, flavor=flavor, extra_specs=flavor.get("extra_specs") or {},
+        image_properties=server.image_properties or {})
+
+
+def _source(image: dict[str, Any]) -> ImageSource:
+    return ImageSource(id=image["id"], url=image["url"], size=image.get("size"), disk_format=image["disk_format"],
+                       hash_algo=image.get("hash_algo"), hash_value=image.get("hash_value"),
+                       properties=image.get("properties") or {}, min_disk=image.get("min_disk") or 0)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The highest epoch that this host has seen for each server, in a file: lower ones are refused, also after a restart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import orjson
+
+from nova import concurrency
+
+
+class Epochs:
+    """A journal of [server, epoch] lines; rewritten when it has grown well past the servers it is about."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = concurrency.Lock()
+        self._seen: dict[str, int] = {}
+        self._lines = 0
+        if path.exists():
+            for line in path.read_bytes().splitlines():
+                try:
+                    uuid, epoch = orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    continue  # the last line of a host that lost power while writing
+                self._seen[uuid] = max(epoch, self._seen.get(uuid, -1))
+                self._lines += 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+
+    def admit(self, uuid: str, epoch: int) -> bool:
+        """Remember ``epoch``; False when a higher one was here before."""
+        with self._lock:
+            seen = self._seen.get(uuid, -1)
+            if epoch < seen:
+                return False
+            if epoch > seen:
+                self._seen[uuid] = epoch
+                self._file.write(orjson.dumps([uuid, epoch]) + b"\n")
+                self._file.flush()
+                self._lines += 1
+            return True
+
+    def forget(self, uuid: str) -> None:
+        """The server is gone from this host for good."""
+        with self._lock:
+            self._seen.pop(uuid, None)
+            if self._lines > 1000 and self._lines > 4 * len(self._seen):
+                self._rewrite()
+
+    def _rewrite(self) -> None:
+        fresh = self._path.with_suffix(".new")
+        with fresh.open("wb") as f:
+            f.writelines(orjson.dumps([u, e]) + b"\n" for u, e in self._seen.items())
+            f.flush()
+            os.fsync(f.fileno())
+        self._file.close()
+        fresh.rename(self._path)
+        self._file = self._path.open("ab")
+        self._lines = len(self._seen)
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manager of one host: registers it, takes its operations, runs their steps, and keeps hypervisor and cell equal."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+from nova import concurrency, errors
+from nova.clients.journal import StoreJournal
+from nova.compute.environment import HostEnvironment, Networking
+from nova.compute.epochs import Epochs
+from nova.compute.reconcile import Reconciler
+from nova.compute.reports import Reporter
+from nova.compute.workflows import WORKFLOWS
+from nova.objects.operation import Operation
+from nova.objects.service import Service
+from nova.objects.store import Store
+from nova.objects.work import Work
+from nova.virt.interfaces import Console
+from nova.workflow import Row, Runner
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side."""
+
+    host: str
+    state_path: Path
+    heartbeat: float = 2.0
+    scan: float = 2.0
+    power_sync: float = 600.0
+    report: float = 60.0
+    workers: int = 10
+    shutdown_timeout: float = 60.0
+    version: int = 1
+
+
+class ComputeManager:
+    """``nudge_up(row)`` tells the orchestrators of the cell that a row was handed to them."""
+
+    def __init__(self, settings: Settings, driver: Any, store: Store, networking: Networking, nudge_up: Any,
+                 inventory_changed: Any = lambda: None) -> None:
+        self.settings, self.driver = settings, driver
+        self._store, self._networking = store, networking
+        self.service = Service.new(uuid=concurrency.uuid4(), host=settings.host, binary="nova-compute",
+                                   topic="compute", version=settings.version, incarnation=concurrency.uuid4())
+        self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge_up)
+        self._epochs = Epochs(settings.state_path / "epochs")
+        self._reporter = Reporter(settings, driver, store, inventory_changed)
+        self._reconciler = Reconciler(settings.host, driver, store, self._busy)
+        self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
+        self._lock = concurrency.Lock()
+        self._running: dict[str, str] = {}
+        self._servers: dict[str, Any] = {}
+        self._stop = concurrency.Event()
+        self._tasks: list[concurrency.Task] = []
+        self._registered = False
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Connect the driver, then register; a conductor that is not there yet is waited for in the background."""
+        self.driver.start()
+        self._reconciler.listen()
+        self._tasks = [concurrency.spawn(self._live, name=f"compute-{self.settings.host}-life"),
+                       concurrency.spawn(self._keep, name=f"compute-{self.settings.host}-keep")]
+
+    def stop(self) -> None:
+        """No new work; operations in hand may end their step, the rest waits in its rows."""
+        self._stop.set()
+        for task in self._tasks:
+            task.join(10)
+        self._pool.drain(30)
+        self._pool.stop(1)
+        self.driver.stop()
+        self._epochs.close()
+
+    def _live(self) -> None:
+        """Heartbeats, and the rows of this host that nobody told us of."""
+        while not self._stop.is_set():
+            try:
+                if not self._registered:
+                    self._register()
+                self._store.service_heartbeat(self.service.uuid, self.service.incarnation or "")
+                self.scan()
+            except errors.NovaError as e:
+                LOG.warning("host %s: the conductor did not answer: %s", self.settings.host, e.message)
+            self._stop.wait(self.settings.scan)
+
+    def _register(self) -> None:
+        registered = self._store.service_register(self.service)
+        self.service.uuid = registered.uuid
+        self._reporter.report()
+        self._reconciler.at_start()
+        self._registered = True
+
+    def _keep(self) -> None:
+        """What is periodic on a host: inventory when it changed, power states when they differ."""
+        last_sync = concurrency.monotonic()
+        while not self._stop.wait(self.settings.report):
+            try:
+                self._reporter.report()
+                if concurrency.monotonic() - last_sync >= self.settings.power_sync:
+                    last_sync = concurrency.monotonic()
+                    self._reconciler.sync_power_states()
+            except errors.NovaError as e:
+                LOG.warning("host %s: %s", self.settings.host, e.message)
+
+    @property
+    def ready(self) -> bool:
+        return self._registered
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def scan(self) -> None:
+        """Take what is due here; this alone moves every row when all messages are lost."""
+        with self._lock:
+            running = list(self._running)
+        for work in self._store.operations_due(self.settings.host, self.service.incarnation or "", running):
+            self._submit(work)
+
+    def look(self, operations: list[list[Any]]) -> None:
+        """Take each [uuid, epoch] if it is still there, and run it."""
+        for uuid, epoch in operations:
+            self._pool.submit(self._take, uuid, epoch)
+
+    def _take(self, uuid: str, epoch: int) -> None:
+        with self._lock:
+            if uuid in self._running or self._stop.is_set():
+                return
+        try:
+            work = self._store.operation_take(uuid, epoch, self.service.incarnation or "")
+        except errors.NovaError as e:
+            LOG.info("operation %s will be found by the next scan: %s", uuid, e.message)
+            return
+        if work is not None:
+            self._begin(work)
+
+    def _submit(self, work: Work) -> None:
+        self._pool.submit(self._begin, work)
+
+    def _begin(self, work: Work) -> None:
+        operation = work.operation
+        with self._lock:
+            if operation.uuid in self._running or self._stop.is_set():
+                return
+            self._running[operation.uuid] = operation.instance_uuid
+            turn = self._servers.setdefault(operation.instance_uuid, concurrency.Lock())
+        try:
+            with turn:
+                self._run(work)
+        finally:
+            with self._lock:
+                del self._running[operation.uuid]
+                if operation.instance_uuid not in self._running.values():
+                    self._servers.pop(operation.instance_uuid, None)
+
+    def _run(self, work: Work) -> None:
+        operation = work.operation
+        if not self._epochs.admit(operation.instance_uuid, operation.epoch):
+            LOG.info("operation %s is refused: a later owner of server %s was here", operation.uuid,
+                     operation.instance_uuid)
+            return
+        row = _row(operation, self.settings.host)
+        environment = HostEnvironment(self.settings.host, self.driver, self._networking,
+                                      self.settings.shutdown_timeout, work, lambda what, percent: None)
+        self._runner.run(row, environment)
+        if operation.action == "delete" and row.level == "api":
+            self._epochs.forget(operation.instance_uuid)
+
+    def _busy(self, instance_uuid: str) -> bool:
+        with self._lock:
+            return instance_uuid in self._running.values()
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    def console_output(self, uuid: str, length: int | None) -> str:
+        self.driver.require(Console)
+        text: str = self.driver.console_log(uuid, length)
+        return text
+
+
+def _row(operation: Operation, host: str) -> Row:
+    return Row(uuid=operation.uuid, instance_uuid=operation.instance_uuid, action=operation.action,
+               step=operation.step or "", level="host", host=host, epoch=operation.epoch, state=operation.state,
+               version=operation.workflow_version, owner=operation.owner, inputs=operation.inputs,
+               step_data=operation.step_data, actor=operation.actor, fault=operation.fault,
+               attempt=operation.attempt, project_id=operation.project_id or "",
+               request_id=operation.request_id or "")

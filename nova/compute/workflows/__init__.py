@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of operations that run on a host, one file per operation."""
+
+from nova.compute.workflows.create import CREATE_ON_HOST
+from nova.compute.workflows.delete import DELETE_ON_HOST
+from nova.compute.workflows.power import REBOOT_ON_HOST, START_ON_HOST, STOP_ON_HOST
+from nova.workflow import Workflows
+
+WORKFLOWS = Workflows([CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST])

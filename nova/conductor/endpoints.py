@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What nova-conductor offers over the bus: the Store to hosts, and the orchestrator to whoever moved a row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from nova import concurrency, errors
+from nova.clients import orchestrator as client
+from nova.clients import store as store_client
+from nova.conductor.inventory import Inventories
+from nova.conductor.orchestrator import Orchestrator
+from nova.context import RequestContext
+from nova.db.cell.tables import services
+from nova.db.engine import Database
+from nova.objects.compute_node import ComputeNode
+from nova.objects.instance import Instance
+from nova.objects.service import Service
+from nova.objects.work import Work
+from nova.rpc.endpoint import Endpoint
+from nova.store.cell import CellStore
+
+LOG = logging.getLogger(__name__)
+
+
+class Heartbeats:
+    """Collects heartbeats of hosts and writes them in one statement a second."""
+
+    def __init__(self, database: Database, *, interval: float = 1.0) -> None:
+        self._db, self._interval = database, interval
+        self._lock = concurrency.Lock()
+        self._beats: dict[str, None] = {}
+        self._stop = concurrency.Event()
+        self._task: concurrency.Task | None = None
+
+    def start(self) -> None:
+        self._task = concurrency.spawn(self._run, name="heartbeats")
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            self._task.join(5)
+
+    def add(self, incarnation: str) -> None:
+        with self._lock:
+            self._beats[incarnation] = None
+
+    def flush(self) -> None:
+        with self._lock:
+            beats, self._beats = list(self._beats), {}
+        if beats:
+            self._db.run(lambda conn: services.heartbeat(conn, beats))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self.flush()
+            except errors.Unavailable as e:
+                LOG.warning("heartbeats of hosts could not be written: %s", e.message)
+
+
+class StoreEndpoint(Endpoint):
+    """The Store for hosts. ``sender()`` names the host whose message is being served (None: a trusted service)."""
+
+    namespace = store_client.NAMESPACE
+    version = "1.0"
+
+    def __init__(self, store: CellStore, heartbeats: Heartbeats, *, sender: Callable[[], str | None],
+                 inventory_changed: Callable[[], None]) -> None:
+        self._store, self._heartbeats = store, heartbeats
+        self._sender, self._inventory_changed = sender, inventory_changed
+
+    def _for(self) -> CellStore:
+        host = self._sender()
+        return self._store if host is None else self._store.on_behalf_of(host)
+
+    def service_register(self, context: RequestContext, service: Service) -> Service:
+        return self._for().service_register(service)
+
+    def service_heartbeat(self, context: RequestContext, service_uuid: str, incarnation: str) -> None:
+        self._heartbeats.add(incarnation)
+
+    def compute_node_report(self, context: RequestContext, node: ComputeNode) -> ComputeNode:
+        stored = self._for().compute_node_report(node)
+        self._inventory_changed()
+        return stored
+
+    def instances_on_host(self, context: RequestContext, host: str) -> list[Instance]:
+        return self._for().instances_on_host(host)
+
+    def instance_get(self, context: RequestContext, uuid: str) -> Instance:
+        return self._for().instance_get(uuid)
+
+    def instance_save(self, context: RequestContext, uuid: str, changes: dict[str, Any],
+                      epoch: int | None = None) -> Instance:
+        return self._for().instance_save(uuid, changes, epoch)
+
+    def instance_power_states(self, context: RequestContext, host: str, states: dict[str, int]) -> None:
+        self._for().instance_power_states(host, states)
+
+    def operations_due(self, context: RequestContext, host: str, incarnation: str, running: list[str]) -> list[Work]:
+        return self._for().operations_due(host, incarnation, running)
+
+    def operation_take(self, context: RequestContext, operation_uuid: str, epoch: int,
+                       incarnation: str) -> Work | None:
+        return self._for().operation_take(operation_uuid, epoch, incarnation)
+
+    def operation_record(self, context: RequestContext, operation_uuid: str, epoch: int,
+                         record: dict[str, Any]) -> None:
+        self._for().operation_record(operation_uuid, epoch, record)
+
+    def operation_progress(self, context: RequestContext, operation_uuid: str, epoch: int, progress: int) -> None:
+        self._for().operation_progress(operation_uuid, epoch, progress)
+
+    def network_documents(self, context: RequestContext, host: str, since_version: int) -> list[dict[str, Any]]:
+        return self._for().network_documents(host, since_version)
+
+    def lease(self, context: RequestContext, host: str, mac: str, address: str, event: str) -> None:
+        self._for().lease(host, mac, address, event)
+
+
+class OrchestratorEndpoint(Endpoint):
+    """``cell_uuid`` None in a message that came over a cell's bus means that cell; ``home`` says which it is."""
+
+    namespace = client.NAMESPACE
+    version = "1.0"
+
+    def __init__(self, orchestrator: Orchestrator, inventories: Inventories, *, home: str | None) -> None:
+        self._orchestrator, self._inventories, self._home = orchestrator, inventories, home
+
+    def look(self, context: RequestContext, operations: list[list[Any]], cell_uuid: str | None = None) -> None:
+        self._orchestrator.look(cell_uuid or self._home, operations)
+
+    def inventory_changed(self, context: RequestContext, cell_uuid: str | None = None) -> None:
+        self._inventories.changed()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the steps at API level work with; the process that builds the object graph fills it in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from nova.cells import Cell, Cells
+from nova.clients.scheduler import SchedulerClient
+from nova.context import RequestContext
+from nova.db.engine import Database
+from nova.workflow import Row
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """``image_source(context, image_id)`` gives what a build carries, with a signed URL; ``owner`` is the incarnation
+    of this process. ``cell`` is set for rows that live in a cell."""
+
+    api: Database
+    cells: Cells
+    scheduler: SchedulerClient
+    image_source: Callable[[RequestContext, str], dict[str, Any]]
+    owner: str
+    cell: Cell | None = None
+
+    def at(self, cell: Cell) -> Environment:
+        return dataclasses.replace(self, cell=cell)
+
+
+def actor(row: Row) -> RequestContext:
+    """The context of whoever asked for the operation. It carries no token: steps act with the service's rights."""
+    return RequestContext.from_dict(row.actor)

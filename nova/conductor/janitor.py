@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds what nobody moves: rows whose time has come, rows whose owner is gone, rows past their deadline.
+
+With every message dropped, this alone brings everything to an end. A janitor that has not itself had database and
+broker for a whole lease judges nobody, nor does it when more than a fifth of the owners seem to vanish at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors
+from nova.cells import Cell
+from nova.clients.compute import ComputeClient
+from nova.clients.nudges import Sender
+from nova.conductor.orchestrator import Orchestrator
+from nova.context import service_context
+from nova.db.api.tables import operations as api_operations
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services as cell_services
+from nova.db.engine import Database
+from nova.db.operations import OperationTables
+
+LOG = logging.getLogger(__name__)
+
+
+class Janitor:
+    """One scan of the API database and of every cell each ``interval`` seconds."""
+
+    def __init__(self, orchestrator: Orchestrator, sender: Sender, *, interval: float = 2.0, lease: float = 8.0,
+                 retention: float = 30 * 86400.0) -> None:
+        self._orchestrator, self._sender = orchestrator, sender
+        self._interval, self._lease, self._retention = interval, lease, retention
+        self._stop = concurrency.Event()
+        self._task: concurrency.Task | None = None
+        self._healthy_since: dict[str, float] = {}
+        self._purged_at = 0.0
+
+    def start(self) -> None:
+        self._task = concurrency.spawn(self._run, name="janitor")
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            self._task.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self.scan()
+            except Exception:
+                LOG.exception("a scan of the janitor ended by an error")
+
+    def scan(self) -> None:
+        """Look once, everywhere."""
+        env = self._orchestrator.environment
+        self._guarded("api", lambda: self._scan_rows(env.api, api_operations, None))
+        try:
+            cells = env.cells.all()
+        except errors.Unavailable:
+            return
+        for cell in cells:
+            self._guarded(cell.uuid, lambda cell=cell: self._scan_cell(cell))
+        if concurrency.time() - self._purged_at > 3600:
+            self._purged_at = concurrency.time()
+            self._purge(env.api, cells)
+
+    def _guarded(self, where: str, scan: Any) -> None:
+        try:
+            scan()
+        except errors.Unavailable as e:
+            self._healthy_since.pop(where, None)
+            LOG.warning("the janitor could not look into %s: %s", where, e.message)
+            return
+        self._healthy_since.setdefault(where, concurrency.monotonic())
+
+    def _may_judge(self, where: str) -> bool:
+        """Leases are only held against others by who has been here for a whole one."""
+        since = self._healthy_since.get(where)
+        return since is not None and concurrency.monotonic() - since >= self._lease
+
+    # -- rows at API level -------------------------------------------------------------------------------------------
+
+    def _scan_rows(self, database: Database, tables: OperationTables, cell: Cell | None) -> None:
+        running = self._orchestrator.running
+        owner = self._orchestrator.environment.owner
+        where = cell.uuid if cell else "api"
+        with database.read() as conn:
+            due = tables.abandoned(conn, level="api", lease=self._lease)
+            due += tables.lost(conn, owner=owner, running=running)
+        rows = [r for r in due if r["uuid"] not in running]
+        if not self._may_judge(where):
+            rows = [r for r in rows if r["owner"] in (None, owner)]
+        if rows:
+            self._orchestrator.look(cell.uuid if cell else None, [[r["uuid"], r["epoch"]] for r in rows])
+
+    # -- rows of hosts -----------------------------------------------------------------------------------------------
+
+    def _scan_cell(self, cell: Cell) -> None:
+        self._scan_rows(cell.database, cell_operations, cell)
+        if cell.bus is None:
+            return
+        with cell.database.read() as conn:
+            due = cell_operations.abandoned(conn, level="host", lease=self._lease)
+            overdue = cell_operations.overdue(conn)
+            down = {s["host"] for s in cell_services.list(conn, binary="nova-compute") if s["age"] > self._lease}
+        client = ComputeClient(cell.bus)
+        waiting = [r for r in due if r["host"] not in down]
+        if waiting:
+            cell.database.run(lambda conn: cell_operations.postpone(conn, [r["uuid"] for r in waiting], 2.0))
+        for row in waiting:
+            self._sender.send(f"compute.{row['action']}", client.look, service_context(), row["host"],
+                              [[row["uuid"], row["epoch"]]])
+        if self._may_judge(cell.uuid):
+            self._take_back(cell, [r for r in due if r["host"] in down and r["action"] == "delete"], "release")
+            for row in overdue:
+                self._expire(cell, row, down)
+
+    def _take_back(self, cell: Cell, rows: list[dict[str, Any]], step: str) -> None:
+        """A delete does not wait for a dead host: the API level does its part, the host's copy goes when it starts."""
+        for row in rows:
+            if cell.database.run(lambda conn, row=row: _pull(conn, row, step, None)):  # type: ignore[misc]
+                self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
+
+    def _expire(self, cell: Cell, row: dict[str, Any], down: set[str]) -> None:
+        """Past its deadline, with its host gone: a create is given up, other operations fail with a reason."""
+        if row["level"] != "host" or row["host"] not in down:
+            return
+        fault = {"code": 500, "message": f"Host {row['host']} did not answer before the operation's deadline.",
+                 "retry": False, "host": row["host"], "details": ""}
+        if row["action"] == "create":
+            data = row["step_data"] | {"fault": fault}
+            if cell.database.run(lambda conn: _pull(conn, row, "abandon", data)):
+                self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
+            return
+        cell.database.run(lambda conn: _fail(conn, row, fault))
+
+    def _purge(self, api: Database, cells: list[Cell]) -> None:
+        api.run(lambda conn: api_operations.purge(conn, self._retention))
+        for cell in cells:
+            self._guarded(cell.uuid, lambda cell=cell: cell.database.run(
+                lambda conn: cell_operations.purge(conn, self._retention)))
+
+
+def _pull(conn: sa.Connection, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:
+    """Bring a host's row to API level under a new epoch, so that the host's own writes come too late."""
+    values: dict[str, Any] = {"level": "api", "step": step, "owner": None, "epoch": row["epoch"] + 1, "due_in": 0.0}
+    if data is not None:
+        values["step_data"] = data
+    moved = cell_operations.advance(conn, row["uuid"], row["epoch"], **values)
+    return moved and instances.raise_epoch(conn, row["instance_uuid"], row["epoch"])
+
+
+def _fail(conn: sa.Connection, row: dict[str, Any], fault: dict[str, Any]) -> None:
+    if cell_operations.advance(conn, row["uuid"], row["epoch"], state="failed", fault=fault):
+        instances.update(conn, row["instance_uuid"], task_state=None)
+        instances.add_fault(conn, row["instance_uuid"], fault)

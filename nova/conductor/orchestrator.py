@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moves operations at API level: takes rows it is told of, runs their steps, and goes on in the cell they moved to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from nova import concurrency, errors
+from nova.cells import Cell
+from nova.clients.compute import ComputeClient
+from nova.clients.nudges import Sender
+from nova.conductor.environment import Environment
+from nova.context import service_context
+from nova.store.journals import DatabaseJournal, api_journal, cell_journal
+from nova.workflow import Row, Runner, Workflows
+
+LOG = logging.getLogger(__name__)
+
+
+class Orchestrator:
+    """``look`` is what nudges and the janitor call; ``workers`` rows run side by side, one at a time per server."""
+
+    def __init__(self, environment: Environment, workflows: Workflows, sender: Sender, *, lease: float = 8.0,
+                 workers: int = 16) -> None:
+        self.environment = environment
+        self._workflows, self._sender, self._lease = workflows, sender, lease
+        self._pool = concurrency.make_pool(workers, "orchestrator")
+        self._lock = concurrency.Lock()
+        self._running: dict[str, None] = {}
+        self._journals: dict[str, DatabaseJournal] = {"": api_journal(environment.api, lease)}
+
+    def stop(self, timeout: float = 30.0) -> None:
+        self._pool.drain(timeout)
+        self._pool.stop(1)
+
+    @property
+    def running(self) -> list[str]:
+        """The operations that this process is moving now."""
+        with self._lock:
+            return list(self._running)
+
+    def look(self, cell_uuid: str | None, operations: list[list[Any]]) -> None:
+        """Take each [uuid, epoch] if it is still there, and move it."""
+        for uuid, epoch in operations:
+            self._pool.submit(self._guarded, uuid, self._take_and_run, cell_uuid or "", uuid, epoch)
+
+    def journal(self, cell: Cell | None) -> DatabaseJournal:
+        key = cell.uuid if cell else ""
+        if key not in self._journals and cell is not None:
+            self._journals[key] = cell_journal(cell.database, self._lease)
+        return self._journals[key]
+
+    # -- one row -------------------------------------------------------------------------------------------------------
+
+    def _guarded(self, uuid: str, fn: Callable[..., None], *args: Any) -> None:
+        with self._lock:
+            if uuid in self._running:
+                return
+            self._running[uuid] = None
+        try:
+            fn(*args)
+        except errors.NovaError as e:
+            LOG.warning("operation %s will be looked at again: %s", uuid, e.message)
+        finally:
+            with self._lock:
+                self._running.pop(uuid, None)
+
+    def _take_and_run(self, cell_uuid: str, uuid: str, epoch: int) -> None:
+        cell = self.environment.cells.get(cell_uuid) if cell_uuid else None
+        journal = self.journal(cell)
+        row = journal.take(uuid, epoch, self.environment.owner) or journal.retake(uuid, epoch, self.environment.owner)
+        if row is not None:
+            self._run(row, cell)
+
+    def _run(self, row: Row, cell: Cell | None) -> None:
+        environment = self.environment.at(cell) if cell else self.environment
+        runner = Runner(self.journal(cell), self._workflows, level="api", nudge=lambda r: self._nudge(r, cell))
+        runner.run(row, environment)
+        if row.state == "moved" and cell is None:
+            target = self.environment.cells.get(row.step_data["selected"]["cell_uuid"])
+            self._run(Row(**{f: getattr(row, f) for f in _CARRIED}, step="dispatch", state="open"), target)
+
+    def _nudge(self, row: Row, cell: Cell | None) -> None:
+        if cell is not None and cell.bus is not None and row.level == "host" and row.host:
+            client = ComputeClient(cell.bus)
+            self._sender.send(f"compute.{row.action}", client.look, service_context(), row.host,
+                              [[row.uuid, row.epoch]])
+
+
+_CARRIED = ("uuid", "instance_uuid", "action", "level", "epoch", "version", "host", "owner", "inputs", "step_data",
+            "actor", "attempt", "project_id", "request_id")

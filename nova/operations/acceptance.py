@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What accepting has in common: finding the server, checking lock and state, and writing the operation's row."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors, states
+from nova.cells import Cell, Cells
+from nova.clients.compute import ComputeClient
+from nova.clients.nudges import Sender
+from nova.clients.orchestrator import OrchestratorClient
+from nova.context import RequestContext
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services
+from nova.db.engine import Database
+from nova.quota import Quota
+from nova.store.servers import Servers
+from nova.workflow.shape import Shape
+
+T = TypeVar("T")
+_TRIES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Deps:
+    """What acceptance works with. ``api_bus`` reaches the orchestrators; ``lease`` is after how many seconds of silence a host
+    counts as down."""
+
+    api: Database
+    cells: Cells
+    servers: Servers
+    sender: Sender
+    api_bus: Any
+    quota: Quota
+    lease: float = 8.0
+
+    def nudge_api(self, context: RequestContext, operations: list[list[Any]]) -> None:
+        self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, operations)
+
+    def nudge_row(self, context: RequestContext, cell: Cell, row: dict[str, Any]) -> None:
+        """Tell whoever is to move this row of a cell."""
+        pair = [[row["uuid"], row["epoch"]]]
+        if row["level"] == "host":
+            self.sender.send(f"compute.{row['action']}", ComputeClient(cell.bus).look, context, row["host"], pair)
+        else:
+            self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, pair, cell.uuid)
+
+
+def refuse_locked(context: RequestContext, row: dict[str, Any]) -> None:
+    if row["locked_by"] is not None and not context.is_admin:
+        raise errors.Conflict(f"Instance {row['uuid']} is locked")
+
+
+def check_state(row: dict[str, Any], transition: str, name: str) -> states.Transition:
+    """Raises Conflict in the API's words when the server's state does not allow ``name``."""
+    rule = states.TRANSITIONS[transition]
+    if rule.vm_states is not None and row["vm_state"] not in rule.vm_states:
+        raise errors.Conflict(f"Cannot '{name}' instance {row['uuid']} while it is in vm_state {row['vm_state']}")
+    if rule.task_states is not None and row["task_state"] not in rule.task_states:
+        raise errors.Conflict(f"Cannot '{name}' instance {row['uuid']} while it is in task_state {row['task_state']}")
+    if rule.needs_host and not row["host"]:
+        raise errors.Conflict(f"Instance {row['uuid']} is not ready")
+    return rule
+
+
+def actor_of(context: RequestContext) -> dict[str, Any]:
+    """What the row keeps of the context: never a token."""
+    kept = context.to_dict()
+    return {k: kept[k] for k in ("user_id", "project_id", "roles", "is_admin", "request_id") if kept[k] is not None}
+
+
+def new_row(context: RequestContext, shape: Shape, server: dict[str, Any], *, seq: int, epoch: int, level: str,
+            step: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """A fresh operation."""
+    now = concurrency.time()
+    return {"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "project_id": server["project_id"],
+            "user_id": context.user_id, "request_id": context.request_id, "seq": seq, "action": shape.action,
+            "workflow_version": shape.version, "actor": actor_of(context), "inputs": inputs, "level": level,
+            "host": server.get("host") if level == "host" else None, "step": step, "epoch": epoch,
+            "created_at": now, "deadline": now + shape.deadline}
+
+
+def located(deps: Deps, context: RequestContext, uuid: str) -> tuple[Cell, dict[str, Any]]:
+    """A server that a cell has; Conflict while none has."""
+    cell, row = deps.servers.locate(context, uuid)
+    if cell is None:
+        raise errors.Conflict(f"Instance {uuid} is not ready")
+    return cell, row
+
+
+def host_is_down(conn: sa.Connection, host: str, lease: float) -> bool:
+    rows = services.list(conn, host=host, binary="nova-compute")
+    return not rows or rows[0]["forced_down"] or rows[0]["age"] > lease
+
+
+def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
+                   inputs: dict[str, Any]) -> dict[str, Any]:
+    """SINGLE-HOST: compare-and-set of the task state and the operation's row, in one transaction of the cell."""
+    cell, server = located(deps, context, uuid)
+    refuse_locked(context, server)
+    rule = check_state(server, transition, name)
+
+    def accept(conn: sa.Connection) -> dict[str, Any]:
+        fresh = instances.get(conn, uuid)
+        if fresh is None or fresh["deleted"]:
+            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        check_state(fresh, transition, name)
+        if host_is_down(conn, fresh["host"], deps.lease) and _needs_answer(shape):
+            raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
+        row = new_row(context, shape, fresh, seq=fresh["op_seq"] + 1, epoch=fresh["epoch"], level="host",
+                      step=shape.steps[0].name, inputs=inputs)
+        if not instances.update(conn, uuid, epoch=fresh["epoch"], expected={"task_state": fresh["task_state"],
+                                "vm_state": fresh["vm_state"]}, task_state=rule.running, op_seq=fresh["op_seq"] + 1):
+            raise LostRaceError
+        cell_operations.supersede(conn, uuid)
+        cell_operations.insert(conn, [row])
+        return row
+
+    row: dict[str, Any] = again(lambda: cell.database.run(accept), uuid)
+    deps.nudge_row(context, cell, row)
+    return row
+
+
+def _needs_answer(shape: Shape) -> bool:
+    return shape.action != "delete"
+
+
+class LostRaceError(Exception):
+    """Another request moved the server between reading and writing."""
+
+
+
+def again(work: Callable[[], T], uuid: str) -> T:
+    """Run ``work`` anew when it lost a race; Conflict when it loses all of them."""
+    for _ in range(_TRIES):
+        try:
+            return work()
+        except LostRaceError:
+            concurrency.sleep(0.01)
+    raise errors.Conflict(f"Instance {uuid} is being changed by others; try again.")

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accepting a create (T1): quota charge, build request, request spec, mapping and operation in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from nova import concurrency, errors, states
+from nova.context import RequestContext
+from nova.db.api import cells as mappings
+from nova.db.api import server_groups
+from nova.db.api.tables import operations as api_operations
+from nova.networks import allocation
+from nova.operations.acceptance import Deps, new_row
+from nova.placement.resources import resources_of
+from nova.workflow.operations import CREATE
+
+GIB = 1024**3
+
+
+@dataclasses.dataclass(frozen=True)
+class CreateRequest:
+    """A create whose references are resolved: ``flavor`` as a dict (see the flavor modules), ``image`` with id,
+    min_disk (GiB), min_ram (MiB), size (bytes), properties and status, or None. ``networks`` is None, "auto", "none" or
+    a list of {"uuid", "fixed_ip"}. ``group`` is a server group's row with members, or None."""
+
+    name: str
+    flavor: dict[str, Any]
+    image: dict[str, Any] | None = None
+    min_count: int = 1
+    max_count: int = 1
+    networks: Any = None
+    key_name: str | None = None
+    key_data: str | None = None
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    description: str | None = None
+    hostname: str | None = None
+    tags: Sequence[str] = ()
+    user_data: str | None = None
+    config_drive: bool = False
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    auto_disk_config: bool = False
+    security_groups: Sequence[str] = ("default",)
+    availability_zone: str | None = None
+    force_host: str | None = None
+    force_node: str | None = None
+    requested_destination: dict[str, str] | None = None
+    scheduler_hints: dict[str, Any] = dataclasses.field(default_factory=dict)
+    group: dict[str, Any] | None = None
+    trusted_certs: Sequence[str] | None = None
+    idempotency_key: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Created:
+    """``servers`` are rows as reads give them; the first answers a single create."""
+
+    servers: list[dict[str, Any]]
+    reservation_id: str
+
+
+def create(deps: Deps, context: RequestContext, request: CreateRequest) -> Created:
+    """Raises Invalid for what cannot be built, OverQuota, and Conflict for an idempotency key in use."""
+    _check(request)
+    reservation = f"r-{concurrency.uuid4().replace('-', '')[:8]}"
+    count = _count(deps, context, request)
+    servers = [_server(context, request, i, count, reservation) for i in range(count)]
+    rows = [_operation(context, request, s, i) for i, s in enumerate(servers)]
+    charge = _charge_of(request.flavor)
+    now = concurrency.time()
+
+    def accept(conn: sa.Connection) -> None:
+        deps.quota.charge(conn, context.project_id or "", {k: v * count for k, v in charge.items()},
+                          user_id=context.user_id or "")
+        allocation.check(conn, context.project_id or "", request.networks)
+        conn.execute(mappings.instance_mappings.insert(), [
+            {"instance_uuid": s["uuid"], "cell_uuid": None, "project_id": context.project_id,
+             "user_id": context.user_id, "queued_for_delete": False, "fence": 0, "charge": charge, "created_at": now}
+            for s in servers])
+        conn.execute(mappings.build_requests.insert(), [
+            {"instance_uuid": s["uuid"], "project_id": context.project_id, "instance": s,
+             "block_devices": _block_devices(request, s, now), "created_at": now} for s in servers])
+        conn.execute(mappings.request_specs.insert(), [
+            {"instance_uuid": s["uuid"], "spec": r["inputs"]["spec"]} for s, r in zip(servers, rows, strict=True)])
+        if request.group is not None:
+            conn.execute(server_groups.server_group_members.insert(), [
+                {"group_uuid": request.group["uuid"], "instance_uuid": s["uuid"]} for s in servers])
+        api_operations.insert(conn, rows)
+
+    try:
+        deps.api.run(accept)
+    except exc.IntegrityError as e:
+        raise errors.Conflict("This Idempotency-Key was used for another create of the project.") from e
+    deps.nudge_api(context, [[r["uuid"], r["epoch"]] for r in rows])
+    return Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], reservation)
+
+
+def _check(request: CreateRequest) -> None:
+    flavor, image = request.flavor, request.image
+    if request.min_count > request.max_count:
+        raise errors.Invalid("min_count must be <= max_count")
+    if image is None:
+        raise errors.Invalid("Invalid image identifier or unable to use as a boot source: give imageRef.")
+    if image.get("min_ram") and image["min_ram"] > flavor["memory_mb"]:
+        raise errors.Invalid("Flavor's memory is too small for requested image.")
+    root = flavor["root_gb"]
+    if root:
+        if (image.get("size") or 0) > root * GIB:
+            raise errors.Invalid(f"Flavor's disk is too small for requested image. Flavor disk is {root * GIB} bytes, "
+                                 f"image is {image['size']} bytes.")
+        if (image.get("min_disk") or 0) > root:
+            raise errors.Invalid(f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor "
+                                 f"disk is {root * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.")
+
+
+def _count(deps: Deps, context: RequestContext, request: CreateRequest) -> int:
+    """As many as asked for, or as many as quota has room for; OverQuota when that is fewer than ``min_count``."""
+    if request.min_count == request.max_count:
+        return request.max_count
+    with deps.api.read() as conn:
+        return deps.quota.fitting(conn, context.project_id or "", _charge_of(request.flavor), request.min_count,
+                                  request.max_count, user_id=context.user_id or "")
+
+
+def _charge_of(flavor: dict[str, Any]) -> dict[str, int]:
+    return {"instances": 1, "cores": flavor["vcpus"], "ram": flavor["memory_mb"]}
+
+
+def hostname_of(name: str, uuid: str) -> str:
+    """A host name made of a display name: ASCII letters, digits and hyphens, at most 63."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", re.sub(r"[ _.]", "-", plain)).strip("-").lower()[:63].strip("-")
+    return host or f"Server-{uuid}"[:63]
+
+
+def _server(context: RequestContext, request: CreateRequest, index: int, count: int,
+            reservation: str) -> dict[str, Any]:
+    uuid = concurrency.uuid4()
+    name = request.name if count == 1 else f"{request.name}-{index + 1}"
+    hostname = request.hostname or hostname_of(name, uuid)
+    flavor, image = request.flavor, request.image or {}
+    now = concurrency.time()
+    return {
+        "uuid": uuid, "project_id": context.project_id, "user_id": context.user_id, "display_name": name,
+        "display_description": request.description, "name": None,
+        "hostname": hostname if count == 1 or not request.hostname else f"{hostname}-{index + 1}",
+        "reservation_id": reservation, "launch_index": index, "image_ref": image.get("id"),
+        "image_properties": dict(image.get("properties") or {}), "kernel_id": "", "ramdisk_id": "",
+        "key_name": request.key_name, "key_data": request.key_data, "user_data": request.user_data,
+        "host": None, "node": None, "compute_uuid": None, "availability_zone": request.availability_zone,
+        "pinned_availability_zone": request.availability_zone, "vm_state": states.BUILDING,
+        "task_state": "scheduling", "power_state": states.NOSTATE, "progress": 0, "flavor": flavor,
+        "flavorid": flavor["flavorid"], "vcpus": flavor["vcpus"], "memory_mb": flavor["memory_mb"],
+        "root_gb": flavor["root_gb"], "ephemeral_gb": flavor["ephemeral_gb"], "metadata": request.metadata,
+        "system_metadata": {}, "tags": list(request.tags), "network_info": [], "addresses": "",
+        "security_groups": list(request.security_groups), "scheduler_hints": request.scheduler_hints,
+        "server_group": request.group["uuid"] if request.group else None,
+        "trusted_certs": list(request.trusted_certs) if request.trusted_certs else None,
+        "config_drive": "True" if request.config_drive else "", "access_ip_v4": request.access_ip_v4,
+        "access_ip_v6": request.access_ip_v6, "auto_disk_config": request.auto_disk_config,
+        "root_device_name": None, "locked_by": None, "locked_reason": None, "epoch": 0, "op_seq": 0,
+        "deleted": False, "created_at": now, "updated_at": now, "launched_at": None, "terminated_at": None,
+        "deleted_at": None}
+
+
+def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any], index: int) -> dict[str, Any]:
+    image = request.image or {}
+    group = request.group
+    spec = {
+        "instance_uuid": server["uuid"], "project_id": context.project_id, "user_id": context.user_id,
+        "flavor": request.flavor, "resources": resources_of(request.flavor),
+        "image_properties": dict(image.get("properties") or {}), "availability_zone": request.availability_zone,
+        "force_host": request.force_host, "force_node": request.force_node,
+        "requested_destination": request.requested_destination, "scheduler_hints": request.scheduler_hints,
+        "group": {"uuid": group["uuid"], "policy": group["policy"], "rules": group.get("rules") or {},
+                  "members": []} if group else None}
+    row = new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule",
+                  inputs={"spec": spec, "networks": request.networks, "image_id": image.get("id")})
+    return row | {"idempotency_key": request.idempotency_key if index == 0 else None}
+
+
+def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:
+    """The root disk, as the table of block devices keeps it."""
+    image = request.image or {}
+    return [{"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "boot_index": 0, "source_type": "image",
+             "destination_type": "local", "device_type": "disk", "device_name": "/dev/vda",
+             "image_id": image.get("id"), "volume_size": request.flavor["root_gb"], "delete_on_termination": True,
+             "created_at": now}]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accepting a delete: it closes whatever is open, raises the epoch, and is repeated without harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors
+from nova.cells import Cell
+from nova.context import RequestContext
+from nova.db.api import cells as mappings
+from nova.db.api.tables import operations as api_operations
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.operations.acceptance import Deps, LostRaceError, again, host_is_down, new_row, refuse_locked
+from nova.workflow.operations import DELETE, DELETE_UNPLACED
+
+
+def delete(deps: Deps, context: RequestContext, uuid: str) -> None:
+    """Raises NotFound, and Conflict for a locked server."""
+    again(lambda: _delete(deps, context, uuid), uuid)
+
+
+def _delete(deps: Deps, context: RequestContext, uuid: str) -> None:
+    cell, server = deps.servers.locate(context, uuid)
+    refuse_locked(context, server)
+    if cell is None:
+        row = deps.api.run(lambda conn: _accept_unplaced(conn, context, server))
+        deps.nudge_api(context, [[row["uuid"], row["epoch"]]])
+        return
+    accepted = cell.database.run(lambda conn: _accept(conn, deps, context, cell, uuid))
+    if accepted is not None:
+        deps.nudge_row(context, cell, accepted)
+
+
+def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[str, Any]) -> dict[str, Any]:
+    """Before T5: the mapping is marked under a new fence; a create that comes too late finds that out."""
+    epoch = mappings.queue_delete(conn, server["uuid"])
+    if epoch is None:
+        raise LostRaceError  # placed a moment ago: look again, it is in its cell now
+    closed = api_operations.supersede(conn, server["uuid"])
+    seq = max((r["seq"] for r in closed), default=0) + 1
+    row = new_row(context, DELETE_UNPLACED, server, seq=seq, epoch=epoch, level="api", step="withdraw", inputs={})
+    api_operations.insert(conn, [row])
+    return row
+
+
+def _accept(conn: sa.Connection, deps: Deps, context: RequestContext, cell: Cell, uuid: str) -> dict[str, Any] | None:
+    server = instances.get(conn, uuid)
+    if server is None or server["deleted"]:
+        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    if any(r["action"] == "delete" for r in cell_operations.open_of(conn, uuid)):
+        return None  # already under way: the same answer
+    epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
+    if not instances.update(conn, uuid, epoch=server["epoch"], task_state="deleting", op_seq=seq):
+        raise LostRaceError
+    if not instances.raise_epoch(conn, uuid, server["epoch"]):
+        raise LostRaceError
+    cell_operations.supersede(conn, uuid)
+    on_host = server["host"] is not None and not host_is_down(conn, server["host"], deps.lease)
+    row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if on_host else "api",
+                  step="destroy" if on_host else "release", inputs={})
+    cell_operations.insert(conn, [row])
+    return row

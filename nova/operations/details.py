@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of a server's record that need no host: names, metadata, lock, forced state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors, states
+from nova.context import RequestContext
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.operations.acceptance import Deps, LostRaceError, actor_of, again, check_state, located, refuse_locked
+
+#: Columns that an update may set.
+UPDATABLE = frozenset({"display_name", "display_description", "hostname", "access_ip_v4", "access_ip_v6",
+                       "auto_disk_config", "pinned_availability_zone"})
+
+
+def _change(deps: Deps, context: RequestContext, uuid: str, change: Callable[[dict[str, Any]], dict[str, Any]], *,
+            action: str | None = None, force: bool = False) -> dict[str, Any]:
+    """Apply ``change(row) -> columns`` under compare-and-set; with ``action``, leave a finished operation behind."""
+    cell, _ = located(deps, context, uuid)
+
+    def write(conn: sa.Connection) -> None:
+        row = instances.get(conn, uuid)
+        if row is None or row["deleted"]:
+            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        values = change(row)
+        expected = {} if force else {"vm_state": row["vm_state"], "task_state": row["task_state"]}
+        if action is not None:
+            values["op_seq"] = row["op_seq"] + 1
+            expected["op_seq"] = row["op_seq"]
+        if not instances.update(conn, uuid, expected=expected, **values):
+            raise LostRaceError
+        if action is not None:
+            _leave_record(conn, context, row, action)
+
+    again(lambda: cell.database.run(write), uuid)
+    return deps.servers.show(context, uuid)
+
+
+def _leave_record(conn: sa.Connection, context: RequestContext, row: dict[str, Any], action: str) -> None:
+    now = concurrency.time()
+    cell_operations.insert(conn, [{
+        "uuid": concurrency.uuid4(), "instance_uuid": row["uuid"], "project_id": row["project_id"],
+        "user_id": context.user_id, "request_id": context.request_id, "seq": row["op_seq"] + 1, "action": action,
+        "actor": actor_of(context), "inputs": {}, "state": "done", "level": "api", "step": "accepted",
+        "epoch": row["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}])
+
+
+def update(deps: Deps, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Set columns of :data:`UPDATABLE`."""
+    unknown = set(values) - UPDATABLE
+    if unknown:
+        raise errors.Invalid(f"A server's {', '.join(sorted(unknown))} cannot be changed.")
+    return _change(deps, context, uuid, lambda row: dict(values), force=True)
+
+
+def change_metadata(deps: Deps, context: RequestContext, uuid: str,
+                    change: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
+    """Metadata after ``change(before)``; quota of metadata items holds."""
+    with deps.api.read() as conn:
+        limit = deps.quota.limits(conn, context.project_id or "", context.user_id or "")["metadata_items"]
+
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
+        refuse_locked(context, row)
+        check_state(row, "metadata", "update metadata")
+        after = change(dict(row["metadata"]))
+        deps.quota.check_count("metadata_items", limit, len(after))
+        return {"metadata": after}
+
+    metadata: dict[str, str] = _change(deps, context, uuid, apply)["metadata"]
+    return metadata
+
+
+def lock(deps: Deps, context: RequestContext, uuid: str, reason: str | None) -> None:
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
+        owner = row["project_id"] == context.project_id and not context.is_admin
+        return {"locked_by": "owner" if owner or row["project_id"] == context.project_id else "admin",
+                "locked_reason": reason}
+
+    _change(deps, context, uuid, apply, action="lock", force=True)
+
+
+def unlock(deps: Deps, context: RequestContext, uuid: str, *, may_override: bool) -> None:
+    """``may_override``: policy lets the caller lift an administrator's lock."""
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
+        if row["locked_by"] == "admin" and not may_override:
+            raise errors.Forbidden("Policy doesn't allow os_compute_api:os-lock-server:unlock:unlock_override to be "
+                                   "performed.")
+        return {"locked_by": None, "locked_reason": None}
+
+    _change(deps, context, uuid, apply, action="unlock", force=True)
+
+
+def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -> None:
+    """Force the vm state and end what is under way: its rows are superseded, so late reports change nothing."""
+    if vm_state not in (states.ACTIVE, states.ERROR):
+        raise errors.Invalid("state must be active or error")
+
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
+        return {"vm_state": vm_state, "task_state": None, "epoch": row["epoch"] + 1}
+
+    cell, _ = located(deps, context, uuid)
+    _change(deps, context, uuid, apply, action="resetState", force=True)
+    cell.database.run(lambda conn: cell_operations.supersede(conn, uuid))

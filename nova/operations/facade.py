@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way in for fronts: every operation by name, over the same collaborators."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from nova import errors
+from nova.clients.compute import ComputeClient
+from nova.context import RequestContext
+from nova.operations import create as creation
+from nova.operations import delete as deletion
+from nova.operations import details
+from nova.operations.acceptance import Deps, accept_on_host, located
+from nova.workflow.operations import REBOOT, START, STOP
+
+
+class Operations:
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def create(self, context: RequestContext, request: creation.CreateRequest) -> creation.Created:
+        return creation.create(self.deps, context, request)
+
+    def delete(self, context: RequestContext, uuid: str) -> None:
+        deletion.delete(self.deps, context, uuid)
+
+    # -- power ---------------------------------------------------------------------------------------------------------
+
+    def start(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, START, "start", "start", {})
+
+    def stop(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, STOP, "stop", "stop", {})
+
+    def reboot(self, context: RequestContext, uuid: str, kind: Literal["SOFT", "HARD"]) -> None:
+        transition = "reboot_soft" if kind == "SOFT" else "reboot_hard"
+        accept_on_host(self.deps, context, uuid, REBOOT, transition, "reboot", {"type": kind})
+
+    # -- record --------------------------------------------------------------------------------------------------------
+
+    def update(self, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:
+        return details.update(self.deps, context, uuid, values)
+
+    def replace_metadata(self, context: RequestContext, uuid: str, metadata: dict[str, str]) -> dict[str, str]:
+        return details.change_metadata(self.deps, context, uuid, lambda before: dict(metadata))
+
+    def merge_metadata(self, context: RequestContext, uuid: str, metadata: dict[str, str]) -> dict[str, str]:
+        return details.change_metadata(self.deps, context, uuid, lambda before: before | metadata)
+
+    def delete_metadata(self, context: RequestContext, uuid: str, key: str) -> None:
+        def without(before: dict[str, str]) -> dict[str, str]:
+            if key not in before:
+                raise errors.NotFound("Metadata item was not found")
+            return {k: v for k, v in before.items() if k != key}
+
+        details.change_metadata(self.deps, context, uuid, without)
+
+    def lock(self, context: RequestContext, uuid: str, reason: str | None = None) -> None:
+        details.lock(self.deps, context, uuid, reason)
+
+    def unlock(self, context: RequestContext, uuid: str, *, may_override: bool) -> None:
+        details.unlock(self.deps, context, uuid, may_override=may_override)
+
+    def reset_state(self, context: RequestContext, uuid: str, vm_state: str) -> None:
+        details.reset_state(self.deps, context, uuid, vm_state)
+
+    # -- questions to hosts --------------------------------------------------------------------------------------------
+
+    def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
+        """The end of the guest's serial console log; Conflict while the server has no host."""
+        cell, row = located(self.deps, context, uuid)
+        if not row["host"]:
+            raise errors.Conflict(f"Instance {uuid} is not ready")
+        return ComputeClient(cell.bus).console_output(context, row["host"], uuid, length)

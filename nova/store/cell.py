@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Store on a cell's database: what the cell's conductor does for its hosts.
+
+``host`` names the host on whose behalf the store acts; what belongs to another host is not found.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors
+from nova.db.cell import compute_nodes, instances
+from nova.db.cell.tables import operations, services
+from nova.db.engine import Database
+from nova.objects.compute_node import ComputeNode
+from nova.objects.instance import Instance
+from nova.objects.operation import Operation
+from nova.objects.service import Service
+from nova.objects.work import Work
+from nova.store import journals
+from nova.workflow import Row
+
+#: Columns of a server that its host may change.
+HOST_MAY_CHANGE = frozenset({"vm_state", "task_state", "power_state", "launched_at", "terminated_at", "progress",
+                             "root_device_name", "node", "system_metadata"})
+
+
+class CellStore:
+    """Implements :class:`nova.objects.store.Store`."""
+
+    def __init__(self, database: Database, *, lease: float, host: str | None = None) -> None:
+        self._db, self._lease, self._host = database, lease, host
+        self._journal = journals.cell_journal(database, lease)
+
+    def on_behalf_of(self, host: str) -> CellStore:
+        return CellStore(self._db, lease=self._lease, host=host)
+
+    # -- services and inventory ------------------------------------------------------------------------------------
+
+    def service_register(self, service: Service) -> Service:
+        self._mine(service.host)
+        row = self._db.run(lambda conn: services.register(
+            conn, uuid=service.uuid, host=service.host, binary=service.binary, topic=service.topic,
+            version=service.version, incarnation=service.incarnation or service.uuid))
+        return Service.hydrate(row)
+
+    def service_heartbeat(self, service_uuid: str, incarnation: str) -> None:
+        self._db.run(lambda conn: services.heartbeat(conn, [incarnation]))
+
+    def compute_node_report(self, node: ComputeNode) -> ComputeNode:
+        self._mine(node.host)
+        row = self._db.run(lambda conn: compute_nodes.report(conn, node.uuid, node.host, node.hypervisor_hostname,
+                                                             node.as_dict()))
+        return ComputeNode.hydrate({k: row[k] for k in row if k in ComputeNode.fields})
+
+    # -- servers -----------------------------------------------------------------------------------------------------
+
+    def instances_on_host(self, host: str) -> list[Instance]:
+        self._mine(host)
+        with self._db.read() as conn:
+            return [instance_of(row) for row in instances.on_host(conn, host)]
+
+    def instance_get(self, uuid: str) -> Instance:
+        with self._db.read() as conn:
+            row = instances.get(conn, uuid)
+        if row is None or (self._host is not None and row["host"] != self._host):
+            raise errors.NotFound(f"Server {uuid} is not on this host.")
+        return instance_of(row)
+
+    def instance_save(self, uuid: str, changes: dict[str, Any], epoch: int | None = None) -> Instance:
+        self.instance_get(uuid)
+
+        def save(conn: sa.Connection) -> None:
+            if not instances.update(conn, uuid, epoch=epoch, **self._allowed(changes)):
+                raise errors.Stale(f"Server {uuid} has another owner or is gone.")
+
+        self._db.run(save)
+        return self.instance_get(uuid)
+
+    def instance_power_states(self, host: str, states: dict[str, int]) -> None:
+        self._mine(host)
+
+        def save(conn: sa.Connection) -> None:
+            t = instances.instances
+            for uuid, state in states.items():
+                conn.execute(t.update().where(t.c.uuid == uuid, t.c.host == host, t.c.deleted.is_(False))
+                             .values(power_state=state))
+
+        if states:
+            self._db.run(save)
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:
+        self._mine(host)
+        with self._db.read() as conn:
+            due = operations.abandoned(conn, level="host", host=host, lease=self._lease)
+            due += operations.lost(conn, owner=incarnation, running=running)
+        works = []
+        for record in due:
+            if record["uuid"] in running:
+                continue
+            if record["owner"] == incarnation:
+                row = self._journal.retake(record["uuid"], record["epoch"], incarnation)
+            else:
+                row = self._journal.take(record["uuid"], record["epoch"], incarnation)
+            if row is not None and (work := self._work(row)) is not None:
+                works.append(work)
+        return works
+
+    def operation_take(self, operation_uuid: str, epoch: int, incarnation: str) -> Work | None:
+        row = self._journal.take(operation_uuid, epoch, incarnation)
+        return None if row is None else self._work(row)
+
+    def _work(self, row: Row) -> Work | None:
+        with self._db.read() as conn:
+            server = instances.get(conn, row.instance_uuid)
+        if server is None or (self._host is not None and row.host != self._host):
+            raise errors.NotFound(f"Operation {row.uuid} is not for this host.")
+        operation = Operation.new(
+            uuid=row.uuid, instance_uuid=row.instance_uuid, project_id=row.project_id, seq=0, action=row.action,
+            workflow_version=row.version, request_id=row.request_id, actor=row.actor, inputs=row.inputs,
+            state=row.state, level=row.level, step=row.step, step_data=row.step_data, attempt=row.attempt,
+            owner=row.owner, epoch=row.epoch, fault=row.fault)
+        return Work.new(operation=operation, instance=instance_of(server | {"epoch": row.epoch}),
+                        image=row.step_data.get("image"), secrets=None)
+
+    def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
+        changes = self._allowed(record.get("changes") or {})
+
+        def write(conn: sa.Connection) -> None:
+            row = operations.get(conn, operation_uuid)
+            if row is None or (self._host is not None and row["host"] != self._host):
+                raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
+            values = _recorded(record)
+            if not operations.advance(conn, operation_uuid, epoch, **values):
+                raise errors.Stale(f"Operation {operation_uuid} has another owner.")
+            if record.get("event"):
+                operations.add_event(conn, operation_uuid, record["event"])
+            if changes and not instances.update(conn, row["instance_uuid"], epoch=epoch, **changes):
+                raise errors.Stale(f"Server {row['instance_uuid']} has another owner or is gone.")
+            if record["kind"] == "finish" and record.get("state") == "failed" and record.get("fault"):
+                instances.add_fault(conn, row["instance_uuid"], record["fault"])
+
+        self._db.run(write)
+
+    def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
+        def write(conn: sa.Connection) -> None:
+            if not operations.advance(conn, operation_uuid, epoch, progress=max(0, min(100, progress))):
+                raise errors.Stale(f"Operation {operation_uuid} has another owner.")
+
+        self._db.run(write)
+
+    # -- networks ------------------------------------------------------------------------------------------------------
+
+    def network_documents(self, host: str, since_version: int) -> list[dict[str, Any]]:
+        """One document per server of the host whose row changed since the version; a version is microseconds."""
+        self._mine(host)
+        t = instances.instances
+        with self._db.read() as conn:
+            rows = conn.execute(
+                sa.select(t.c.uuid, t.c.network_info, t.c.deleted, t.c.created_at, t.c.updated_at)
+                .where(t.c.host == host, sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 > since_version)).all()
+        return [{"instance_uuid": r.uuid, "vifs": r.network_info, "deleted": r.deleted,
+                 "version": int((r.updated_at or r.created_at) * 1e6)} for r in rows if since_version or not r.deleted]
+
+    def lease(self, host: str, mac: str, address: str, event: str) -> None:
+        self._mine(host)
+
+    # -- rules ---------------------------------------------------------------------------------------------------------
+
+    def _mine(self, host: str) -> None:
+        if self._host is not None and host != self._host:
+            raise errors.Forbidden(f"Host {self._host} may not act for host {host}.")
+
+    @staticmethod
+    def _allowed(changes: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(changes) - HOST_MAY_CHANGE
+        if unknown:
+            raise errors.Forbidden(f"A host may not change {', '.join(sorted(unknown))} of a server.")
+        return changes
+
+
+def _recorded(record: dict[str, Any]) -> dict[str, Any]:
+    """The columns that a record of a host's runner sets."""
+    kind = record["kind"]
+    if kind == "release":
+        return {"owner": None, "due_in": float(record.get("delay", 2.0))}
+    values: dict[str, Any] = {"step_data": record["data"], "state": record.get("state", "open")}
+    if record.get("fault"):
+        values["fault"] = record["fault"]
+    if kind in ("advance", "hand"):
+        values["step"] = record["step"]
+    if kind == "hand":
+        values |= {"level": record["level"], "owner": None, "due_in": 2.0}
+    if kind == "finish":
+        values["progress"] = 100
+    return values
+
+
+def instance_of(row: dict[str, Any]) -> Instance:
+    """The object of a table row. The guest's name on its hypervisor follows from the row's id unless it is given."""
+    values = {name: row[name] for name in Instance.fields if name in row}
+    values |= {"name": row["name"] or f"instance-{row['id']:08x}", "block_devices": [],
+               "image_properties": row["image_properties"] or {}}
+    return Instance.hydrate(values)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operation journals on a database: the API database before a cell is chosen, the cell's database from then on.
+
+An ``effect`` is a function of the connection; it runs in the transaction that records the step, and what it returns is
+recorded with it. When the row turns out to have another owner, the effect is rolled back with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors
+from nova.db.api import cells as mappings
+from nova.db.api.tables import operations as api_operations
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.engine import Database
+from nova.db.operations import OperationTables
+from nova.workflow import Row
+
+Effect = Callable[[sa.Connection], dict[str, Any] | None]
+
+
+def row_of(record: Mapping[str, Any]) -> Row:
+    """The engine's row of a database row."""
+    return Row(uuid=record["uuid"], instance_uuid=record["instance_uuid"], action=record["action"],
+               step=record["step"], level=record["level"], epoch=record["epoch"], state=record["state"],
+               version=record["workflow_version"], host=record["host"], owner=record["owner"],
+               inputs=record["inputs"], step_data=record["step_data"], actor=record["actor"], fault=record["fault"],
+               attempt=record["attempt"], project_id=record["project_id"], request_id=record["request_id"])
+
+
+class DatabaseJournal:
+    """Implements :class:`nova.workflow.Journal`. ``lease`` is in seconds."""
+
+    def __init__(self, database: Database, tables: OperationTables,
+                 fence: Callable[[sa.Connection, str, int], bool], lease: float) -> None:
+        self.database, self.tables, self.lease = database, tables, lease
+        self._fence = fence
+
+    def take(self, uuid: str, epoch: int, owner: str) -> Row | None:
+        """Own the row if nobody living does; the server's fence rises with it. None: another won."""
+        def work(conn: sa.Connection) -> Row | None:
+            record = self.tables.get(conn, uuid)
+            if record is None or record["epoch"] != epoch:
+                return None
+            if not self.tables.take(conn, uuid, epoch=epoch, owner=owner, lease=self.lease):
+                return None
+            if not self._fence(conn, record["instance_uuid"], epoch):
+                raise errors.Stale(f"The fence of server {record['instance_uuid']} stands elsewhere.")
+            return row_of(record | {"epoch": epoch + 1, "owner": owner, "attempt": record["attempt"] + 1})
+
+        try:
+            return self.database.run(work)
+        except errors.Stale:
+            return None
+
+    def retake(self, uuid: str, epoch: int, owner: str) -> Row | None:
+        """The row again, if ``owner`` still owns it under ``epoch`` (it lost track of it, not its lease)."""
+        with self.database.read() as conn:
+            record = self.tables.get(conn, uuid)
+        if record and record["owner"] == owner and record["epoch"] == epoch:
+            return row_of(record)
+        return None
+
+    def advance(self, row: Row, *, step: str, data: dict[str, Any], effect: Effect | None,
+                event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._write(row, effect, event, step=step, step_data=data, state=state, **_given(fault=fault))
+
+    def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Effect | None,
+             event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._write(row, effect, event, level=level, host=host, step=step, step_data=data, state=state,
+                           owner=None, due_in=2.0, **_given(fault=fault))
+
+    def finish(self, row: Row, *, state: str, data: dict[str, Any], effect: Effect | None,
+               event: dict[str, Any] | None, fault: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._write(row, effect, event, step_data=data, state=state, progress=100, **_given(fault=fault))
+
+    def release(self, row: Row, *, delay: float) -> None:
+        self._write(row, None, None, owner=None, due_in=delay)
+
+    def _write(self, row: Row, effect: Effect | None, event: dict[str, Any] | None, **values: Any) -> dict[str, Any]:
+        def work(conn: sa.Connection) -> dict[str, Any]:
+            stored = dict(values)
+            if effect is not None:
+                stored["step_data"] = stored.get("step_data", row.step_data) | (effect(conn) or {})
+            if not self.tables.advance(conn, row.uuid, row.epoch, **stored):
+                raise errors.Stale(f"Operation {row.uuid} has another owner.")
+            if event is not None:
+                self.tables.add_event(conn, row.uuid, event)
+            data: dict[str, Any] = stored.get("step_data", row.step_data)
+            return data
+
+        return self.database.run(work)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if v is not None}
+
+
+def api_journal(database: Database, lease: float) -> DatabaseJournal:
+    """Operations whose server has no cell yet; the mapping's fence is the epoch."""
+    return DatabaseJournal(database, api_operations,
+                           lambda conn, uuid, seen: mappings.raise_fence(conn, uuid, seen + 1), lease)
+
+
+def cell_journal(database: Database, lease: float) -> DatabaseJournal:
+    """Operations of a cell's servers; the epoch is the server's."""
+    return DatabaseJournal(database, cell_operations, instances.raise_epoch, lease)

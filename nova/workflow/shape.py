@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The declared shape of an operation: its steps by name, level and event, without the code behind them.
+
+Levels bind functions to the steps that are theirs. Documentation, the crash matrix and the simulation read the shape.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from nova import errors
+from nova.workflow.model import Act, Result, Run, Step, Workflow
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepShape:
+    """``undo`` says that the step can be undone; the level that binds ``act`` must then bind an undo too."""
+
+    name: str
+    level: str
+    doc: str
+    undo: bool = False
+    otherwise: str | None = None
+    event: str | None = None
+    branch: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Shape:
+    action: str
+    doc: str
+    steps: tuple[StepShape, ...]
+    version: int = 1
+    deadline: float = 1800.0
+
+    def bind(self, level: str, acts: Mapping[str, Act], undos: Mapping[str, Act] | None = None,
+             failed: Act | None = None) -> Workflow:
+        """The workflow as ``level`` runs it. Every step of the level needs its act, and its undo where declared."""
+        undos = undos or {}
+        mine = {s.name for s in self.steps if s.level == level}
+        if mine != set(acts) or {s.name for s in self.steps if s.level == level and s.undo} != set(undos):
+            raise TypeError(f"operation {self.action}: level {level} has steps {sorted(mine)}, bound {sorted(acts)}")
+        steps = tuple(Step(s.name, s.level, acts.get(s.name, _elsewhere),
+                           undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch)
+                      for s in self.steps)
+        return Workflow(self.action, steps, failed, version=self.version, deadline=self.deadline)
+
+
+def _elsewhere(run: Run) -> Result:
+    raise errors.Stale(f"step {run.row.step} of {run.row.action} belongs to level {run.row.level}")
