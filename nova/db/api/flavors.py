@@ -7,6 +7,7 @@ Rows are dicts of :data:`COLUMNS`; ``flavor_of`` makes of one the dict that serv
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,7 +80,7 @@ class Filter:
         return conditions
 
 
-def _granted(project_id: str) -> sa.ColumnElement[bool]:
+def _granted(project_id: Any) -> sa.ColumnElement[bool]:
     return F.id.in_(sa.select(flavor_projects.c.flavor_id).where(flavor_projects.c.project_id == project_id))
 
 
@@ -87,16 +88,23 @@ def page(conn: sa.Connection, wanted: Filter, *, sort_key: str = "flavorid", des
          limit: int = 1000, marker: str | None = None) -> list[dict[str, Any]] | None:
     """A page of flavors after ``marker`` (a flavorid). None: there is no such marker."""
     key = F[sort_key]
-    query = sa.select(*_COLUMNS).where(*wanted.where())
+    query = _select(wanted, sort_key, descending, limit)
     if marker is not None:
         last = conn.execute(sa.select(key, F.id).where(F.flavorid == marker)).one_or_none()
         if last is None:
             return None
         query = query.where(_after(key, last[0], last[1], descending))
+    return [dict(zip(COLUMNS, row, strict=True)) for row in conn.execute(query)]
+
+
+@functools.lru_cache(maxsize=256)
+def _select(wanted: Filter, sort_key: str, descending: bool, limit: int) -> sa.Select[Any]:
+    """Kept because most lists ask the same, and building the expression costs more than running it."""
+    key = F[sort_key]
     order: list[Any] = [sa.case((key.is_(None), 0), else_=1)] if key.nullable else []
     order += [key] if key is F.id else [key, F.id]
-    rows = conn.execute(query.order_by(*(sa.desc(o) if descending else sa.asc(o) for o in order)).limit(limit))
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    direction = sa.desc if descending else sa.asc
+    return sa.select(*_COLUMNS).where(*wanted.where()).order_by(*(direction(o) for o in order)).limit(limit)
 
 
 def _after(key: Any, value: Any, row_id: int, descending: bool) -> sa.ColumnElement[bool]:
@@ -111,12 +119,14 @@ def _after(key: Any, value: Any, row_id: int, descending: bool) -> sa.ColumnElem
     return sa.or_(beyond, sa.and_(key == value, later))
 
 
+_ONE = sa.select(F.id, F.revision, F.created_at, *_COLUMNS).where(F.flavorid == sa.bindparam("asked"))
+_ONE_VISIBLE = _ONE.where(sa.or_(F.is_public.is_(True), _granted(sa.bindparam("project"))))
+
+
 def get(conn: sa.Connection, flavorid: str, project_id: str | None = None) -> dict[str, Any] | None:
     """One flavor; with ``project_id`` only if that project may use it."""
-    query = sa.select(F.id, F.revision, F.created_at, *_COLUMNS).where(F.flavorid == flavorid)
-    if project_id is not None:
-        query = query.where(sa.or_(F.is_public.is_(True), _granted(project_id)))
-    row = conn.execute(query).mappings().one_or_none()
+    query = _ONE if project_id is None else _ONE_VISIBLE
+    row = conn.execute(query, {"asked": flavorid, "project": project_id}).mappings().one_or_none()
     return dict(row) if row else None
 
 

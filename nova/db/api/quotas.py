@@ -7,6 +7,7 @@ The words of a refusal and the resolution of limits are in :mod:`nova.quota`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -60,14 +61,20 @@ class State:
     used: dict[str, int]
 
 
+#: Built once: putting the expression together costs more than running it.
+_STATE = sa.union_all(
+    sa.select(Q.user_id, Q.resource, Q.hard_limit).where(
+        Q.project_id == sa.bindparam("project"), Q.user_id.in_(["", sa.bindparam("user")])),
+    sa.select(sa.literal("/class"), C.resource, C.hard_limit).where(C.class_name == sa.bindparam("class_name")),
+    sa.select(sa.literal("/used"), U.resource, U.used).where(U.project_id == sa.bindparam("project")))
+
+
 def state(conn: sa.Connection, project_id: str, user_id: str = "", class_name: str = "default") -> State:
     """Limits and usage in one select; ``user_id`` adds the limits of that user in the project."""
-    own = sa.select(Q.user_id, Q.resource, Q.hard_limit).where(Q.project_id == project_id, Q.user_id.in_(["", user_id]))
-    of_class = sa.select(sa.literal("/class"), C.resource, C.hard_limit).where(C.class_name == class_name)
-    used = sa.select(sa.literal("/used"), U.resource, U.used).where(U.project_id == project_id)
     found = State({}, {}, {}, {})
     kinds = {"/class": found.of_class, "/used": found.used, "": found.of_project}
-    for kind, resource, value in conn.execute(sa.union_all(own, of_class, used)):
+    asked = {"project": project_id, "user": user_id, "class_name": class_name}
+    for kind, resource, value in conn.execute(_STATE, asked):
         kinds.get(kind, found.of_user)[resource] = value
     return found
 
@@ -118,13 +125,20 @@ def charge(conn: sa.Connection, project_id: str, amounts: Mapping[str, int], lim
     missing = [resource for resource in amounts if resource not in known]
     if missing:
         _insert_or_leave(conn, quota_usages, [{"project_id": project_id, "resource": r, "used": 0} for r in missing])
-    added = sa.case(amounts, value=U.resource)
-    query = quota_usages.update().where(U.project_id == project_id, U.resource.in_(list(amounts)))
-    bounded = {r: limits[r] for r in amounts if limits.get(r, UNLIMITED) >= 0}
+    bounded = tuple(r for r in amounts if limits.get(r, UNLIMITED) >= 0)
+    values = {"project": project_id} | {f"add_{r}": n for r, n in amounts.items()} | {
+        f"limit_{r}": limits[r] for r in bounded}
+    return conn.execute(_charge_statement(tuple(amounts), bounded), values).rowcount == len(amounts)
+
+
+@functools.lru_cache(maxsize=256)
+def _charge_statement(resources: tuple[str, ...], bounded: tuple[str, ...]) -> sa.Update:
+    added = sa.case({r: sa.bindparam(f"add_{r}", type_=sa.BigInteger) for r in resources}, value=U.resource)
+    query = quota_usages.update().where(U.project_id == sa.bindparam("project"), U.resource.in_(list(resources)))
     if bounded:
-        room = sa.case(bounded, value=U.resource)
+        room = sa.case({r: sa.bindparam(f"limit_{r}", type_=sa.BigInteger) for r in bounded}, value=U.resource)
         query = query.where(sa.or_(U.resource.not_in(list(bounded)), U.used + added <= room))
-    return conn.execute(query.values(used=U.used + added)).rowcount == len(amounts)
+    return query.values(used=U.used + added)
 
 
 def release(conn: sa.Connection, project_id: str, amounts: Mapping[str, int]) -> None:
