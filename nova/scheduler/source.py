@@ -6,14 +6,14 @@ A reading costs five selects in the API database, of which three only for provid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 
 from nova import errors
 from nova.cells import Cell, Cells
 from nova.db import schema
-from nova.db.api import placement
+from nova.db.api import aggregates, placement
 from nova.db.cell import services as cell_services
 from nova.db.cell.compute_nodes import compute_nodes
 from nova.db.cell.tables import operations as cell_operations
@@ -21,12 +21,9 @@ from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES
 from nova.placement import claims
 from nova.scheduler.cache import HostStateCache
-from nova.scheduler.changes import CellAnswer, Changes, Metadata, Node, Provider, Service
+from nova.scheduler.changes import CellAnswer, Changes, Node, Provider, Service
 from nova.scheduler.hosts import Inventory
 from nova.scheduler.spec import RequestSpec
-
-#: Gives the merged metadata of the aggregates of each host.
-Aggregates = Callable[[sa.Connection], Mapping[str, Metadata]]
 
 
 class DatabaseSource:
@@ -36,19 +33,18 @@ class DatabaseSource:
     no operator has forced it down.
     """
 
-    def __init__(self, api: Database, cells: Cells, *, aggregates: Aggregates, down_after: float = 60.0) -> None:
-        self._api, self._cells = api, cells
-        self._aggregates, self._down_after = aggregates, down_after
+    def __init__(self, api: Database, cells: Cells, *, down_after: float = 60.0) -> None:
+        self._api, self._cells, self._down_after = api, cells, down_after
 
     def read(self, since: float | None, known: Mapping[str, int], doubtful: Collection[str]) -> Changes:
         with self._api.read() as conn:
             now = float(conn.execute(sa.select(schema.db_now())).scalar_one())
             providers = _providers(conn, since, known, doubtful)
-            aggregates = self._aggregates(conn)
+            metadata = aggregates.metadata_by_host(conn)
         answers = self._cells.scatter(lambda cell: self._ask(cell, since), self._cells.with_hosts())
         cells = {cell.uuid: None if isinstance(answer, errors.NovaError) else answer
                  for cell, answer in answers.items()}
-        return Changes(now=now, complete=since is None, providers=providers, cells=cells, aggregates=aggregates)
+        return Changes(now=now, complete=since is None, providers=providers, cells=cells, aggregates=metadata)
 
     def _ask(self, cell: Cell, since: float | None) -> CellAnswer:
         with cell.database.read() as conn:

@@ -14,8 +14,9 @@ from nova.db.api import placement as tables
 from nova.db.engine import Database
 from nova.placement import inventory
 
-ROOM: dict[str, dict[str, Any]] = {"VCPU": {"total": 4, "allocation_ratio": 2.0}, "MEMORY_MB": {"total": 4096, "reserved": 512},
-        "DISK_GB": {"total": 100}}
+ROOM: dict[str, dict[str, Any]] = {
+    "VCPU": {"total": 4, "allocation_ratio": 2.0}, "MEMORY_MB": {"total": 4096, "reserved": 512},
+    "DISK_GB": {"total": 100}}
 SMALL = {"VCPU": 1, "MEMORY_MB": 256, "DISK_GB": 5}
 
 
