@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import struct
-import uuid
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -68,6 +67,12 @@ def _unpack(layout: str, content: Content, offset: int = 0) -> tuple[int, ...]:
     if len(data) < struct.calcsize(layout):
         raise FormatError("its header is cut short")
     return struct.unpack(layout, data)
+
+
+def _guid(text: str) -> bytes:
+    """A GUID as Microsoft stores it: the first three numbers little-endian, the rest in order."""
+    first, second, third, *rest = text.split("-")
+    return struct.pack("<IHH", int(first, 16), int(second, 16), int(third, 16)) + bytes.fromhex("".join(rest))
 
 
 class Qcow2(Format):
@@ -206,9 +211,9 @@ class Vhdx(Format):
     name = "vhdx"
     REGIONS, REGIONS_LENGTH = 192 * 1024, 64 * 1024
     METADATA_LENGTH = 128 * 1024
-    METADATA = uuid.UUID("8B7CA206-4790-4B9A-B8FE-575F050F886E").bytes_le
-    SIZE = uuid.UUID("2FA54224-CD1B-4876-B211-5DBED83BF4B8").bytes_le
-    PARENT = uuid.UUID("A8D35F2D-B30B-454D-ABF7-D3D84834AB0C").bytes_le
+    METADATA = _guid("8B7CA206-4790-4B9A-B8FE-575F050F886E")
+    SIZE = _guid("2FA54224-CD1B-4876-B211-5DBED83BF4B8")
+    PARENT = _guid("A8D35F2D-B30B-454D-ABF7-D3D84834AB0C")
 
     def matches(self, content: Content) -> bool:
         return content.read(0, 8) == b"vhdxfile"

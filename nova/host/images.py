@@ -60,7 +60,7 @@ def create_overlay(path: Path, base: Path, base_format: str, size: int) -> None:
 
 def convert(source: Path, source_format: str, target: Path, target_format: str) -> None:
     """A copy in another format, without what it is based on."""
-    processes.run(["qemu-img", "convert", "-q", "-t", "none", "-T", "none", "-f", _name(source_format),
+    processes.run(["qemu-img", "convert", "-q", "-f", _name(source_format),
                    "-O", _name(target_format), source, target], timeout=COPY_TIMEOUT)
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 
 from nova import concurrency, errors
-from nova.host.formats import FORMATS, HEAD, TAIL, FormatError, Finding, Format
+from nova.host.formats import FORMATS, HEAD, TAIL, Finding, Format, FormatError
 
 #: Names that users give to content without any format of its own.
 RAW_NAMES = frozenset({"raw", "ami", "aki", "ari"})

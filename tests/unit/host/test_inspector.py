@@ -103,7 +103,8 @@ def test_old_and_future_qcow_versions(tmp_path: pathlib.Path) -> None:
 
 def test_luks_is_noted(tmp_path: pathlib.Path) -> None:
     image = tmp_path / "image"
-    qemu_img("create", "-f", "luks", "--object", "secret,id=s,data=pass", "-o", "key-secret=s,iter-time=10", image, "1M")
+    qemu_img("create", "-f", "luks", "--object", "secret,id=s,data=pass", "-o", "key-secret=s,iter-time=10",
+             image, "1M")
     found = both_ways(image)
     assert (found.format, found.encrypted, found.notes) == ("raw", True, ("LUKS",))
 

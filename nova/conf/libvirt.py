@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libvirt driver: which daemon, how guests are run, where their disks lie."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+GROUP: str | None = "libvirt"
+
+OPTS: list[cfg.Opt] = [
+    cfg.StrOpt("connection_uri", default="qemu:///system", help="The libvirt daemon of this host."),
+    cfg.StrOpt("virt_type", default="auto", choices=[
+                   ("auto", "KVM if /dev/kvm opens and the processor has vmx or svm, else emulation"),
+                   ("kvm", "run guests on the processor"),
+                   ("qemu", "emulate the processor: slow, works everywhere")],
+               help="How guests are run."),
+    cfg.StrOpt("instances_path", sample_default="$state_path/instances",
+               help="Where disks and console logs of guests lie, and base images in _base. The user that QEMU runs as "
+                    "must be able to pass through all directories above it."),
+    cfg.StrOpt("cpu_mode", default="auto", choices=[
+                   ("auto", "host-model with KVM, none with emulation"),
+                   ("host-model", "a named model close to the host's processor; guests can migrate"),
+                   ("host-passthrough", "the host's processor as it is"),
+                   ("maximum", "all that the hypervisor can do"),
+                   ("custom", "the model that cpu_model names"),
+                   ("none", "what the hypervisor gives by itself")],
+               help="The processor that guests see."),
+    cfg.StrOpt("cpu_model", help="The processor model with cpu_mode = custom, as `virsh cpu-models` lists them."),
+    cfg.StrOpt("machine_type", sample_default="pc",
+               help="The machine of guests whose image has no property hw_machine_type. Unset: pc, or q35 with UEFI."),
+    cfg.StrOpt("disk_cachemode", default="auto",
+               choices=["auto", "none", "writeback", "writethrough", "directsync", "unsafe"],
+               help="How the host caches guest disks; auto is none where the file system can do direct I/O, else "
+                    "writeback."),
+    cfg.StrOpt("base_image_format", default="qcow2", choices=["qcow2", "raw"],
+               help="The format in which images are kept on the host: raw is a little faster and takes more room."),
+    cfg.StrOpt("vnc_listen", default="127.0.0.1", help="The address that graphical consoles listen on."),
+    cfg.IntOpt("wait_soft_reboot_seconds", default=120, min=0,
+               help="Seconds that a guest gets for a soft reboot before it becomes a hard one."),
+    cfg.IntOpt("tb_cache_mib", default=64, min=0,
+               help="Memory of an emulated guest's translation cache in MiB; 0 leaves it to QEMU, which takes up to "
+                    "1 GiB."),
+    cfg.IntOpt("mem_stats_period_seconds", default=10, min=0,
+               help="How often guests report their memory use; 0 turns it off."),
+    cfg.IntOpt("connect_timeout", default=30, min=1,
+               help="Seconds until a libvirt daemon that does not answer is given up."),
+]
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    conf.register_opts(OPTS, group=GROUP)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libvirt driver, put together from its parts: one per interface."""
+
+from __future__ import annotations
+
+import pathlib
+
+from oslo_config import cfg
+
+from nova.conf import compute as compute_conf
+from nova.conf import libvirt as libvirt_conf
+from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
+from nova.virt.libvirt import disks
+from nova.virt.libvirt.console import LibvirtConsole
+from nova.virt.libvirt.events import LibvirtEvents
+from nova.virt.libvirt.hypervisor import Hypervisor
+from nova.virt.libvirt.inventory import LibvirtInventory
+from nova.virt.libvirt.lifecycle import LibvirtLifecycle
+from nova.virt.types import ImageSource
+
+CAPABILITIES = Capabilities(
+    driver="libvirt",
+    hypervisor_type="QEMU",
+    image_formats=frozenset({"qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "iso"}),
+    has_imagecache=True,
+    data_plane=True,
+)
+
+
+class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache):
+    """Guests on one libvirt daemon."""
+
+    def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:
+        self.hypervisor = Hypervisor(conf, state_path)
+        self._listeners: list[Listener] = []
+        self.hypervisor.opened.append(self.watch)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def start(self) -> None:
+        self.hypervisor.start()
+
+    def stop(self) -> None:
+        self.hypervisor.stop()
+
+    def cache_image(self, image: ImageSource) -> None:
+        self.hypervisor.cache.get(image)
+
+    def prune_images(self, unused_seconds: float) -> list[str]:
+        return self.hypervisor.cache.prune(unused_seconds, disks.bases(self.hypervisor.instances))
+
+
+def make(conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> LibvirtDriver:
+    compute_conf.register(conf)
+    libvirt_conf.register(conf)
+    return LibvirtDriver(conf, state_path)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A libvirt daemon of a test's own, with virtlogd, guests and all in namespaces of their own; needs root.
+
+The daemons see a directory of ours in place of the machine's /run/libvirt, /etc/libvirt and so on, and live in a
+process namespace whose end is the end of every guest. Sockets are reached from outside through that directory.
+
+    with Libvirtd() as libvirtd:
+        libvirt.open(libvirtd.uri)
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.services.process import ServiceError
+
+PRIVATE = {"run": "/run/libvirt", "lib": "/var/lib/libvirt", "etc": "/etc/libvirt", "cache": "/var/cache/libvirt",
+           "log": "/var/log/libvirt"}
+CONFIGS = {
+    "libvirtd.conf": ["listen_tls = 0", 'auth_unix_rw = "none"', 'unix_sock_rw_perms = "0700"',
+                      'log_outputs = "3:file:/var/log/libvirt/libvirtd.log"'],
+    "qemu.conf": ['user = "root"', 'group = "root"', 'security_driver = "none"', "dynamic_ownership = 0",
+                  "remember_owner = 0", "cgroup_controllers = [ ]", "namespaces = [ ]"],
+    "virtlogd.conf": [],
+}
+
+
+class Libvirtd:
+    """``netns`` is the name of a network namespace to live in; otherwise the machine's network is used."""
+
+    def __init__(self, netns: str | None = None) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
+        self.directory.chmod(0o755)
+        self.netns = netns
+        self._holder: subprocess.Popen[bytes] | None = None
+        self._init = 0
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Libvirtd:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+    @property
+    def uri(self) -> str:
+        return f"qemu+unix:///system?socket={self.directory}/run/libvirt-sock"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log" / "libvirtd.log"
+
+    def start(self) -> None:
+        self._prepare()
+        self._hold()
+        self._launch("virtlogd")
+        self.start_daemon()
+
+    def start_daemon(self, seconds: float = 60) -> None:
+        """Start libvirtd alone; guests that are running are found again."""
+        self._launch("libvirtd")
+        end = time.monotonic() + seconds
+        while subprocess.run(["virsh", "-q", "-c", self.uri, "version"], capture_output=True, timeout=60,
+                             check=False).returncode:
+            if time.monotonic() > end or self._daemons["libvirtd"].poll() is not None:
+                tail = self.log.read_text()[-2000:] if self.log.exists() else "no log"
+                raise ServiceError(f"libvirtd did not answer: {tail}")
+            time.sleep(0.1)
+
+    def stop_daemon(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop libvirtd alone; guests go on."""
+        self._end("libvirtd", number)
+
+    def remove(self) -> None:
+        """End the daemons and all guests, and leave nothing."""
+        for program in reversed(list(self._daemons)):
+            self._end(program, signal.SIGTERM)
+        if self._holder:
+            self._holder.kill()  # with it, by --kill-child, everything in its process namespace
+            self._holder.wait(30)
+            self._holder = None
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        for name in PRIVATE:
+            (self.directory / name).mkdir(exist_ok=True)
+        for place in ("lib/qemu", "lib/images", "lib/boot", "etc/qemu"):
+            (self.directory / place).mkdir(parents=True, exist_ok=True)
+        for name, lines in CONFIGS.items():
+            (self.directory / "etc" / name).write_text("".join(line + "\n" for line in lines))
+
+    def _hold(self) -> None:
+        """Make the namespaces. Their first process adopts what the daemons leave and, ignoring SIGCHLD, buries it."""
+        binds = " && ".join(f"mkdir -p {there} && mount --bind {self.directory / name} {there}"
+                            for name, there in PRIVATE.items())
+        enter = ["ip", "netns", "exec", self.netns] if self.netns else []
+        self._holder = subprocess.Popen(
+            [*enter, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+             "--mount-proc", "sh", "-c", f"{binds} && touch {self.directory}/ready && "
+             "exec env --ignore-signal=CHLD sleep infinity"],
+            stdin=subprocess.DEVNULL, start_new_session=True)
+        end = time.monotonic() + 30
+        while not (self.directory / "ready").exists():
+            if self._holder.poll() is not None or time.monotonic() > end:
+                raise ServiceError("the namespaces for libvirtd cannot be made; this needs root")
+            time.sleep(0.01)
+        self._init = _children(self._holder.pid)[0]
+
+    def _launch(self, program: str) -> None:
+        """Through nsenter, which waits for the daemon and ends as it ends."""
+        with (self.directory / f"{program}.out").open("ab") as out:
+            self._daemons[program] = subprocess.Popen(
+                ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--", program],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+
+    def _end(self, program: str, number: signal.Signals) -> None:
+        waiting = self._daemons.pop(program)
+        _signal(waiting, number)
+        try:
+            waiting.wait(30)
+        except subprocess.TimeoutExpired:
+            _signal(waiting, signal.SIGKILL)
+            waiting.wait(30)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _signal(nsenter: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """To the daemon, not to nsenter: it must live to bury its child."""
+    if nsenter.poll() is None:
+        for child in _children(nsenter.pid):
+            os.kill(child, number)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest of 512 bytes: greets on its serial port at each boot and shuts down when its power button is pressed.
+
+Made for QEMU's i440FX machine under SeaBIOS, which puts the ACPI power management block at I/O port 0x600. It proves
+that a disk was booted, that a console is logged and that a clean stop is clean, within a second even under emulation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+GREETING = "nova-tiny-guest is up"
+
+_CODE = bytes.fromhex(
+    "31c0 8ed8 fc"  # ax = ds = 0, strings go upwards
+    "be 0000"  # si = the text; filled in below
+    "ac 84c0 7412"  # next: al = [si++], at its end go on below
+    "88c4 bafd03 ec a820 74fb"  # wait until the serial port takes a byte
+    "88e0 baf803 ee ebe9"  # write it, and back to next
+    "ba0206 b80001 ef fb"  # listen to the power button; allow interrupts, for the timer ends the hlt
+    "f4 ba0006 ed f6c401 74f6"  # sleep until it is pressed
+    "ba0406 b80020 ef f4 ebfd"  # S5: off
+)
+
+
+def boot_sector() -> bytes:
+    text = f"\r\n{GREETING}\r\n\0".encode()
+    code = bytearray(_CODE)
+    code[6:8] = (0x7C00 + len(code)).to_bytes(2, "little")
+    return (bytes(code) + text).ljust(510, b"\0") + b"\x55\xaa"
+
+
+def write_raw(path: Path, size: int = 1 << 20) -> Path:
+    """A raw disk image with this guest on it."""
+    path.write_bytes(boot_sector().ljust(size, b"\0"))
+    return path
