@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +44,20 @@ FORMATS: dict[str, Callable[[Any], bool]] = {
     "ip": _parses(ipaddress.ip_address, ValueError),
     "cidr": _parses(lambda v: ipaddress.ip_network(v, strict=False), ValueError),
     "base64": lambda v: not isinstance(v, str) or bool(_BASE64.match(v)),
+}
+
+
+def _is_name(text: str) -> bool:
+    """Something to read, without spaces around it: printable characters, and blanks of any script inside."""
+    return bool(text) and text == text.strip() and all(c.isprintable() or unicodedata.category(c) == "Zs" for c in text)
+
+
+FORMATS["name"] = _is_name
+
+#: What is said of a value that fails a format, where the library's own words would not help.
+MESSAGES = {
+    "name": "An invalid 'name' value was provided. The name must be: printable characters. "
+            "Can not start or end with whitespace.",
 }
 
 
@@ -95,6 +110,9 @@ class Validator:
         error = best_match(jsonschema.Draft4Validator(self.schema, format_checker=checker).iter_errors(value))
         if error is None:
             return "Invalid input"
+        if error.validator == "format" and error.validator_value in MESSAGES:
+            return f"Invalid input for field/attribute {error.path[-1]}. Value: {str(error.instance)[:300]}. " \
+                   f"{MESSAGES[error.validator_value]}"
         message: str = error.message if len(error.message) < 2000 else error.message[:2000] + "…"
         if not error.path:
             return message
