@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,28 @@ def authenticate(environ: dict[str, Any]) -> RequestContext:
     return dataclasses.replace(who)
 
 
+def identity(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Just enough of an identity service for clients to find the front: a user's name is his token."""
+    base = f"http://{environ['HTTP_HOST']}"
+    version = {"id": "v3.14", "status": "stable", "links": [{"rel": "self", "href": f"{base}/identity/v3/"}]}
+    headers = [("Content-Type", "application/json")]
+    status = "200 OK"
+    document: dict[str, Any] = {"version": version}
+    if environ["PATH_INFO"] == "/v3/auth/tokens":
+        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        name = body["auth"]["identity"]["password"]["user"]["name"]
+        endpoint = {"id": "e", "interface": "public", "region": "r", "region_id": "r", "url": f"{base}/image"}
+        status, document = "201 Created", {"token": {
+            "methods": ["password"], "expires_at": "2100-01-01T00:00:00.000000Z",
+            "issued_at": "2020-01-01T00:00:00.000000Z",
+            "user": {"id": f"u-{name}", "name": name, "domain": {"id": "default", "name": "Default"}},
+            "project": {"id": f"p-{name}", "name": name, "domain": {"id": "default", "name": "Default"}}, "roles": [],
+            "catalog": [{"id": "s", "type": "image", "name": "image", "endpoints": [endpoint]}]}}
+        headers.append(("X-Subject-Token", name))
+    start_response(status, headers)
+    return [json.dumps(document).encode()]
+
+
 @dataclasses.dataclass
 class Cloud:
     """The service and how to talk to it."""
@@ -73,7 +96,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     conf = configuration(tmp_path)
     images = Images.from_conf(conf, database)
     front = make_front(conf, images, authenticator=authenticate, policy=Policy(rules=image_rules.RULES))
-    server = Server(URLMap({"/image": front}), "127.0.0.1:0", threads=4)
+    server = Server(URLMap({"/image": front, "/identity": identity}), "127.0.0.1:0", threads=4)
     server.start()
     url = f"http://127.0.0.1:{server.port}/image"
     clients: list[httpx.Client] = []
@@ -113,7 +136,8 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 def make(client: httpx.Client, **values: Any) -> dict[str, Any]:
     """A queued raw image."""
-    answer = client.post("/v2/images", json={"name": "tiny", "disk_format": "raw", "container_format": "bare", **values})
+    body = {"name": "tiny", "disk_format": "raw", "container_format": "bare", **values}
+    answer = client.post("/v2/images", json=body)
     assert answer.status_code == 201, answer.text
     document: dict[str, Any] = answer.json()
     return document

@@ -23,6 +23,12 @@ def qcow2(*, backing: bytes = b"", incompatible: int = 0, size: int = 1 << 20) -
     return (header + b"\0" * 8 + backing).ljust(0x40000, b"\0")
 
 
+def vmdk(extents: str) -> bytes:
+    """A VMDK descriptor that keeps its data in the given extents."""
+    return (f"# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n\n"
+            f"{extents}\n\nddb.adapterType = \"ide\"\n").encode().ljust(65536, b"\0")
+
+
 def test_upload_and_download(cloud: Cloud, alice: httpx.Client) -> None:
     image_id = make_active(alice)
     image = alice.get(f"/v2/images/{image_id}").json()
@@ -79,8 +85,9 @@ def test_an_image_without_data_has_no_content(alice: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("disk_format", "data", "word"), [
     ("qcow2", DATA, "content is raw"), ("raw", qcow2(), "content is qcow2"), ("vmdk", qcow2(), "qcow2"),
-    ("qcow2", qcow2(backing=b"/etc/passwd"), "backing"), ("qcow2", qcow2(incompatible=4), "data file"),
-    ("raw", b"", "empty"),
+    ("qcow2", qcow2(backing=b"/etc/passwd"), "backing"), ("qcow2", qcow2(incompatible=4), "external file"),
+    ("raw", b"", "empty"), ("vmdk", vmdk('RW 2048 FLAT "/etc/shadow" 0'), ""), ("vmdk", vmdk(""), ""),
+    ("raw", vmdk('RW 2048 FLAT "/etc/shadow" 0'), "vmdk"), ("iso", DATA, "raw"), ("vhd", DATA, "raw"),
 ])
 def test_refused_content_leaves_nothing(cloud: Cloud, alice: httpx.Client, disk_format: str, data: bytes,
                                         word: str) -> None:

@@ -54,7 +54,7 @@ def test_equal_times_mean_the_same_second(alice: httpx.Client, three: list[str])
     {"visibility": "none"}, {"member_status": "maybe"}, {"status": "sleeping"}, {"protected": "perhaps"},
     {"os_hidden": "x"}, {"min_ram": "much"}, {"size_min": "-1"}, {"created_at": "gt:yesterday"},
     {"created_at": "near:2020-01-01"}, {"name": 'in:"a'}, {"name": "in:"}, {"changes-since": "2020-01-01"},
-    {"name": "x" * 65536}, {"limit": "9" * 40},
+    {"p" * 256: "x"}, {"limit": "9" * 40},
 ])
 def test_bad_questions_are_refused(alice: httpx.Client, params: dict[str, Any]) -> None:
     answer = alice.get("/v2/images", params=params)

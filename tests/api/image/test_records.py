@@ -126,7 +126,8 @@ def test_patch_changes_attributes_properties_and_tags(alice: httpx.Client) -> No
         {"op": "add", "path": "/a~1b~0c", "value": "odd"}, {"op": "replace", "path": "/os_type", "value": "bsd"},
         {"op": "remove", "path": "/drop"}, {"op": "replace", "path": "/tags", "value": ["x", "y"]},
         {"op": "add", "path": "/tags/-", "value": "z"}, {"op": "add", "path": "/min_disk", "value": 3},
-        {"op": "replace", "path": "/disk_format", "value": "qcow2"}, {"op": "replace", "path": "/protected", "value": True})
+        {"op": "replace", "path": "/disk_format", "value": "qcow2"},
+        {"op": "replace", "path": "/protected", "value": True})
     assert answer.status_code == 200, answer.text
     image = answer.json()
     assert alice.get(f"/v2/images/{image_id}").json() == image
