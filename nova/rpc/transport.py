@@ -128,7 +128,7 @@ def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) 
     url.query.setdefault("hostname", sender.host)
     url.query.setdefault("processname", f"{sender.service}-{name}-{zlib.crc32(str(url).encode()):08x}")
     if lockutils.get_lock_path(cfg.CONF) is None:
-        lockutils.set_defaults(lock_path="/dev/shm")  # noqa: S108 - beside the counter that the lock protects
+        cfg.CONF.set_default("lock_path", "/dev/shm", group="oslo_concurrency")  # noqa: S108 - beside that counter
 
 
 def _amqp(url: Any) -> list[str]:
