@@ -15,7 +15,7 @@ OPTS: list[cfg.Opt] = [
     cfg.IntOpt("allow_expired_window", default=172800, min=0,
                help="Seconds that an expired token is still accepted together with the X-Service-Token of a service, "
                     "so that work which outlives the user's token can end."),
-    cfg.StrOpt("fernet_key_repository", default="$state_path/fernet-keys",
+    cfg.StrOpt("fernet_key_repository", default="$state_path/keys/fernet",
                help="Directory of the keys that tokens are encrypted with. It is made, with first keys, when it is "
                     "missing. All API nodes need the same keys: copy the directory to each of them after a rotation."),
     cfg.IntOpt("fernet_max_active_keys", default=3, min=2,

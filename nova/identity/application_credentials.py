@@ -30,13 +30,16 @@ class ApplicationCredentials(Records[ApplicationCredential]):
     def create(self, user_id: str, project_id: str, name: str, role_ids: Sequence[str], *, secret: str | None = None,
                access_rules: Sequence[dict[str, Any]] | None = None, **attributes: Any,
                ) -> tuple[ApplicationCredential, str]:
-        """The credential and its secret, which is known only now. ``role_ids`` must be roles that the user has."""
+        """The credential and its secret, which is known only now. ``role_ids`` must be roles that the user has.
+
+        An empty list of access rules is none, as clients send one when the user named no rule.
+        """
         if not role_ids:
             raise errors.Invalid("An application credential needs at least one role.")
         if len(self.find(user_id=user_id)) >= _MOST:
             raise errors.Forbidden(f"A user may have at most {_MOST} application credentials.")
         secret = secret or secrets.token_urlsafe(64)
-        rules = None if access_rules is None else [{"id": new_id(), **rule} for rule in access_rules]
+        rules = [{**rule, "id": new_id()} for rule in access_rules] if access_rules else None
         credential = self._create({"name": name, **attributes}, {
             "user_id": user_id, "project_id": project_id, "role_ids": list(role_ids), "access_rules": rules,
             "secret_hash": passwords.hash_password(secret, self._cost), "created_at": concurrency.time()})

@@ -58,12 +58,12 @@ class Regions(Records[Region]):
         own = all(getattr(self._own, name) == value for name, value in equals.items())
         return rows if not own or any(r.id == self._own.id for r in rows) else [self._own, *rows]
 
-    def create(self, **attributes: Any) -> Region:
+    def create(self, /, **attributes: Any) -> Region:
         if attributes.get("parent_region_id") is not None:
             self.get(attributes["parent_region_id"])
         return self._create({k: v for k, v in attributes.items() if k != "id" or v})
 
-    def update(self, region_id: str, **changes: Any) -> Region:
+    def update(self, region_id: str, /, **changes: Any) -> Region:
         if changes.get("parent_region_id") is not None:
             self.get(changes["parent_region_id"])
         return self._update(region_id, changes)
@@ -92,10 +92,10 @@ class Services(Records[Service]):
         return ([s for s in derived if s.type not in own]
                 + [r for r in rows if all(getattr(r, name) == value for name, value in equals.items())])
 
-    def create(self, **attributes: Any) -> Service:
+    def create(self, /, **attributes: Any) -> Service:
         return self._create(attributes)
 
-    def update(self, service_id: str, **changes: Any) -> Service:
+    def update(self, service_id: str, /, **changes: Any) -> Service:
         self._refuse_derived(service_id)
         return self._update(service_id, changes)
 
@@ -129,10 +129,10 @@ class Endpoints(Records[Endpoint]):
     def all(self, base_url: str) -> list[Endpoint]:
         return self.derived(base_url) + self.find()
 
-    def create(self, **attributes: Any) -> Endpoint:
+    def create(self, /, **attributes: Any) -> Endpoint:
         return self._create(attributes)
 
-    def update(self, endpoint_id: str, **changes: Any) -> Endpoint:
+    def update(self, endpoint_id: str, /, **changes: Any) -> Endpoint:
         self._refuse_derived(endpoint_id)
         return self._update(endpoint_id, changes)
 

@@ -10,17 +10,17 @@ import sqlalchemy as sa
 from nova import errors
 from nova.db.api import identity as db
 from nova.db.api import identity_projects, identity_roles, identity_users
-from nova.identity.models import Domain
+from nova.identity.models import DEFAULT_DOMAIN, Domain
 from nova.identity.records import Records
 
 
 class Domains(Records[Domain]):
     table, kind, word = identity_projects.domains, Domain, "domain"
 
-    def create(self, name: str, **attributes: Any) -> Domain:
+    def create(self, /, name: str, **attributes: Any) -> Domain:
         return self._create({"name": name, **attributes})
 
-    def update(self, domain_id: str, **changes: Any) -> Domain:
+    def update(self, domain_id: str, /, **changes: Any) -> Domain:
         return self._update(domain_id, changes)
 
     def delete(self, domain_id: str) -> None:
@@ -28,6 +28,8 @@ class Domains(Records[Domain]):
         self._delete(domain_id, self._empty)
 
     def _empty(self, conn: sa.Connection, domain: Domain) -> None:
+        if domain.id == DEFAULT_DOMAIN:
+            raise errors.Forbidden("Cannot delete the default domain.")
         if domain.enabled:
             raise errors.Forbidden("Cannot delete a domain that is enabled, please disable it first.")
         inside = [("user", identity_users.users), ("group", identity_users.groups),

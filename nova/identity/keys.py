@@ -94,5 +94,5 @@ class KeyRepository:
             os.unlink(temporary)
 
     def _problem(self, error: Exception) -> errors.ConfigError:
-        return errors.ConfigError(f"[identity] fernet_key_repository = {self._path} cannot be used ({error}); make the "
-                                  f"directory readable by this user, or run 'nova-manage' to make new keys")
+        return errors.ConfigError(f"[identity] fernet_key_repository = {self._path} cannot be used ({error}); let "
+                                  "this user read and write the directory, or name another one")

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors
-from nova.db.api import identity as db
 from nova.db.api import identity_projects, identity_roles, identity_users
 from nova.identity.models import DEFAULT_DOMAIN, Project
-from nova.identity.records import Records
+from nova.identity.records import Records, require_domain
 
 _DEEPEST = 5
 _MOST_TAGS = 80
@@ -22,15 +21,14 @@ class Projects(Records[Project]):
     table, kind, word = identity_projects.projects, Project, "project"
     immutable = frozenset({"id", "domain_id", "parent_id"})
 
-    def create(self, name: str, domain_id: str = DEFAULT_DOMAIN, **attributes: Any) -> Project:
+    def create(self, /, name: str, domain_id: str = DEFAULT_DOMAIN, **attributes: Any) -> Project:
         """A project in a domain, or below another project when ``parent_id`` names one."""
         if attributes.pop("is_domain", False):
             raise errors.Invalid("A project that is a domain cannot be made; make a domain.")
         parent_id = attributes.pop("parent_id", None)
         attributes["parent_id"] = None if parent_id in (None, domain_id) else parent_id
         with self._db.read() as conn:
-            if db.get(conn, identity_projects.domains, domain_id) is None:
-                raise errors.NotFound(f"Could not find domain: {domain_id}.")
+            require_domain(conn, domain_id)
             if attributes["parent_id"]:
                 self._check_parent(conn, attributes["parent_id"], domain_id)
         return self._create({"name": name, "domain_id": domain_id, **attributes})
@@ -44,7 +42,7 @@ class Projects(Records[Project]):
         if len(ancestors(conn, parent_id)) + 2 > _DEEPEST:
             raise errors.Forbidden(f"Projects may be nested at most {_DEEPEST} deep.")
 
-    def update(self, project_id: str, **changes: Any) -> Project:
+    def update(self, project_id: str, /, **changes: Any) -> Project:
         # The API shows the domain as the parent of a project at the top, and a client may send back what it saw.
         if changes.get("parent_id") and changes["parent_id"] == self.get(project_id).domain_id:
             changes["parent_id"] = None

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from nova import concurrency, errors
 from nova.db.api import identity as db
+from nova.db.api import identity_projects
 from nova.db.engine import Database
 
 T = TypeVar("T")
@@ -23,6 +24,11 @@ T = TypeVar("T")
 
 def new_id() -> str:
     return concurrency.uuid4().replace("-", "")
+
+
+def require_domain(conn: sa.Connection, domain_id: str) -> None:
+    if db.get(conn, identity_projects.domains, domain_id) is None:
+        raise errors.NotFound(f"Could not find domain: {domain_id}.")
 
 
 class Records(Generic[T]):

@@ -13,7 +13,7 @@ from nova import errors
 from nova.db.api import identity as db
 from nova.db.api import identity_roles
 from nova.identity.models import Role
-from nova.identity.records import Records
+from nova.identity.records import Records, require_domain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,10 +45,13 @@ class Roles(Records[Role]):
     table, kind, word = identity_roles.roles, Role, "role"
     immutable = frozenset({"id", "domain_id"})
 
-    def create(self, name: str, domain_id: str | None = None, **attributes: Any) -> Role:
+    def create(self, /, name: str, domain_id: str | None = None, **attributes: Any) -> Role:
+        if domain_id:
+            with self._db.read() as conn:
+                require_domain(conn, domain_id)
         return self._create({"name": name, "domain_id": domain_id or "", **attributes})
 
-    def update(self, role_id: str, **changes: Any) -> Role:
+    def update(self, role_id: str, /, **changes: Any) -> Role:
         if "domain_id" in changes:
             changes["domain_id"] = changes["domain_id"] or ""
         return self._update(role_id, changes)

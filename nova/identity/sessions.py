@@ -60,7 +60,7 @@ class Sessions:
             credential = None
             if token.credential_id is not None:
                 credential = self._credential(conn, token.credential_id)
-                roles &= set(credential.role_ids) if credential.role_ids else roles
+                roles &= set(credential.role_ids)
             named = self._graph(conn).named(roles)
         if not named:
             raise errors.Unauthorized()

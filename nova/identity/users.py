@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from nova import concurrency, errors
 from nova.db.api import identity as db
-from nova.db.api import identity_projects, identity_roles, identity_users
+from nova.db.api import identity_roles, identity_users
 from nova.db.engine import Database
 from nova.identity import passwords
 from nova.identity.models import DEFAULT_DOMAIN, Group, User
-from nova.identity.records import Records
+from nova.identity.records import Records, require_domain
 
 
 class Users(Records[User]):
@@ -26,12 +26,11 @@ class Users(Records[User]):
         super().__init__(database, changed)
         self._cost = hash_cost
 
-    def create(self, name: str, domain_id: str = DEFAULT_DOMAIN, password: str | None = None,
+    def create(self, /, name: str, domain_id: str = DEFAULT_DOMAIN, password: str | None = None,
                **attributes: Any) -> User:
         """A user, who cannot log in without a password."""
         with self._db.read() as conn:
-            if db.get(conn, identity_projects.domains, domain_id) is None:
-                raise errors.NotFound(f"Could not find domain: {domain_id}.")
+            require_domain(conn, domain_id)
         return self._create({"name": name, "domain_id": domain_id, **attributes}, self._password(password))
 
     def _password(self, password: str | None) -> dict[str, Any]:
@@ -40,7 +39,7 @@ class Users(Records[User]):
         hashed = passwords.hash_password(password, self._cost)
         return {"password_hash": hashed, "password_changed_at": concurrency.time()}
 
-    def update(self, user_id: str, **changes: Any) -> User:
+    def update(self, user_id: str, /, **changes: Any) -> User:
         """Change a user. A new password, or being disabled, makes all its tokens void."""
         columns: dict[str, Any] = {}
         if "password" in changes:
@@ -77,13 +76,12 @@ class Groups(Records[Group]):
     table, kind, word = identity_users.groups, Group, "group"
     immutable = frozenset({"id", "domain_id"})
 
-    def create(self, name: str, domain_id: str = DEFAULT_DOMAIN, **attributes: Any) -> Group:
+    def create(self, /, name: str, domain_id: str = DEFAULT_DOMAIN, **attributes: Any) -> Group:
         with self._db.read() as conn:
-            if db.get(conn, identity_projects.domains, domain_id) is None:
-                raise errors.NotFound(f"Could not find domain: {domain_id}.")
+            require_domain(conn, domain_id)
         return self._create({"name": name, "domain_id": domain_id, **attributes})
 
-    def update(self, group_id: str, **changes: Any) -> Group:
+    def update(self, group_id: str, /, **changes: Any) -> Group:
         return self._update(group_id, changes)
 
     def delete(self, group_id: str) -> None:

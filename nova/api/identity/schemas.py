@@ -74,4 +74,4 @@ CREDENTIAL_CREATE = one("application_credential", {
     "name": NAME, "description": TEXT, "secret": SECRET, "unrestricted": {"type": ["boolean", "null"]},
     "expires_at": {"type": ["string", "null"], "format": "date-time"},
     "roles": {"type": "array", "items": _ROLE_NAME, "maxItems": 100},
-    "access_rules": {"type": "array", "items": _RULE, "maxItems": 100}}, "name")
+    "access_rules": {"type": ["array", "null"], "items": _RULE, "maxItems": 100}}, "name")

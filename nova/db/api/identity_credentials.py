@@ -20,8 +20,7 @@ application_credentials = schema.table(
     sa.Column("role_ids", schema.Json, nullable=False, default=list),
     sa.Column("expires_at", schema.Time, nullable=True),
     sa.Column("unrestricted", sa.Boolean, nullable=False, default=False),
-    sa.Column("access_rules", schema.Json, nullable=True,
-              comment="null: no rules; a list, also an empty one, is all that is allowed"),
+    sa.Column("access_rules", schema.Json, nullable=True, comment="null: no rules; else all that is allowed"),
     sa.Column("created_at", schema.Time, nullable=False),
     sa.UniqueConstraint("user_id", "name"),
 )
