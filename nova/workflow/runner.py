@@ -116,7 +116,8 @@ class Runner:
         expected = isinstance(error, errors.NovaError)
         LOG.log(logging.INFO if expected else logging.ERROR, "operation %s: step %s.%s of server %s failed: %s",
                 row.uuid, row.action, step.name, row.instance_uuid, error if expected else trace)
-        fault = Fault.of(error, self._host, trace).to_dict()
+        told = str(getattr(error, "details", {}).get("details") or "")
+        fault = Fault.of(error, self._host, told or trace).to_dict()
         details = Result(details=fault["message"], event_data=getattr(error, "details", {}).get("reasons"))
         event = self._event(step, started, "Error", details, trace)
         if step.otherwise is not None:

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane: databases, cells, conductor in both roles, scheduler, and what the API accepts with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from nova import errors
+from nova.cells import Cells
+from nova.clients.nudges import Sender as NudgeSender
+from nova.clients.orchestrator import OrchestratorClient
+from nova.clients.scheduler import SchedulerClient
+from nova.cmd.wiring.presence import Presence
+from nova.conductor.endpoints import Heartbeats, OrchestratorEndpoint, StoreEndpoint
+from nova.conductor.environment import Environment
+from nova.conductor.inventory import Inventories
+from nova.conductor.janitor import Janitor
+from nova.conductor.orchestrator import Orchestrator
+from nova.conductor.workflows import WORKFLOWS
+from nova.context import service_context
+from nova.db.engine import Database
+from nova.operations import Operations
+from nova.operations.acceptance import Deps
+from nova.quota import Quota
+from nova.rpc.envelope import current_sender
+from nova.scheduler import options
+from nova.scheduler.cache import HostStateCache
+from nova.scheduler.manager import SchedulerManager
+from nova.scheduler.source import DatabaseSource
+from nova.store.cell import CellStore
+from nova.store.servers import Servers
+
+Drop = Callable[[str], bool]
+
+
+def nothing_dropped(label: str) -> bool:
+    return False
+
+
+def open_database(section: Any, name: str) -> Database:
+    """The database of a section. Raises ConfigError when it is not set."""
+    if not section.connection:
+        raise errors.ConfigError(f"[{'api_database' if name == 'api' else 'database'}] connection is not set; give the "
+                                 f"URL of the {name} database, e.g. postgresql://nova:SECRET@host/nova_{name}")
+    return Database(section.connection, name=name, pool_size=section.pool_size, timeout=section.timeout,
+                    synchronous=section.sqlite_synchronous)
+
+
+@dataclasses.dataclass(frozen=True)
+class ControlPlane:
+    """What the processes of the API level share: the API database, the cells, the API bus."""
+
+    conf: Any
+    api: Database
+    cells: Cells
+    bus: Any
+
+
+@dataclasses.dataclass
+class SchedulerService:
+    server: Any
+    presence: Presence
+
+    def start(self) -> None:
+        self.presence.start()
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.server.wait()
+        self.presence.stop()
+
+
+def scheduler_service(plane: ControlPlane, host: str, presence: Presence) -> SchedulerService:
+    conf = plane.conf
+    source = DatabaseSource(plane.api, plane.cells, down_after=float(conf.lease))
+    cache = HostStateCache(source, default_zone=conf.default_availability_zone)
+    manager = SchedulerManager(plane.api, cache, options.from_conf(conf))
+    return SchedulerService(plane.bus.serve("scheduler", host, [manager], workers=conf.workers), presence)
+
+
+@dataclasses.dataclass
+class OrchestratorService:
+    """nova-conductor, role api."""
+
+    orchestrator: Orchestrator
+    janitor: Janitor
+    inventories: Inventories
+    sender: NudgeSender
+    presence: Presence
+    serve: Callable[[], list[Any]]
+    servers: list[Any] = dataclasses.field(default_factory=list)
+
+    def start(self) -> None:
+        self.sender.start()
+        self.presence.start()
+        self.inventories.start()
+        self.servers = self.serve()
+        for server in self.servers:
+            server.start()
+        self.janitor.start()
+
+    def stop(self) -> None:
+        self.janitor.stop()
+        for server in self.servers:
+            server.stop()
+        for server in self.servers:
+            server.wait()
+        self.orchestrator.stop()
+        self.inventories.stop()
+        self.presence.stop()
+        self.sender.stop()
+
+
+def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, image_source: Any,
+                         drop: Drop = nothing_dropped) -> OrchestratorService:
+    """Consumes ``orchestrator`` on the API bus and on the bus of every cell."""
+    conf = plane.conf
+    sender = NudgeSender(drop=drop)
+    environment = Environment(plane.api, plane.cells, SchedulerClient(plane.bus), image_source, presence.incarnation)
+    orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
+    inventories = Inventories(plane.api, plane.cells)
+    janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease)
+
+    def serve() -> list[Any]:
+        buses = [(plane.bus, None), *((c.bus, c.uuid) for c in plane.cells.with_hosts())]
+        return [bus.serve("orchestrator", host, [OrchestratorEndpoint(orchestrator, inventories, home=home)],
+                          workers=conf.workers) for bus, home in buses]
+
+    return OrchestratorService(orchestrator, janitor, inventories, sender, presence, serve)
+
+
+@dataclasses.dataclass
+class CellConductorService:
+    """nova-conductor, role cell."""
+
+    heartbeats: Heartbeats
+    sender: NudgeSender
+    presence: Presence
+    server: Any
+
+    def start(self) -> None:
+        self.sender.start()
+        self.presence.start()
+        self.heartbeats.start()
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.server.wait()
+        self.heartbeats.stop()
+        self.presence.stop()
+        self.sender.stop()
+
+
+def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, presence: Presence, *,
+                           drop: Drop = nothing_dropped) -> CellConductorService:
+    """Serves the Store to the hosts of one cell; it knows its cell's database and bus and nothing above."""
+    sender = NudgeSender(drop=drop)
+    heartbeats = Heartbeats(database, interval=min(1.0, conf.report_interval / 2))
+    orchestrator = OrchestratorClient(bus)
+
+    def inventory_changed() -> None:
+        sender.send("inventory", orchestrator.inventory_changed, service_context())
+
+    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, sender=asking_host,
+                             inventory_changed=inventory_changed)
+    return CellConductorService(heartbeats, sender, presence,
+                                bus.serve("conductor", host, [endpoint], workers=conf.workers))
+
+
+def asking_host() -> str | None:
+    """The host whose message is being served; only services of hosts are held to their own servers."""
+    sender = current_sender()
+    if sender is None or sender.service not in ("nova-compute", "nova-network"):
+        return None
+    return sender.host
+
+
+def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
+    """What fronts accept with."""
+    servers = Servers(plane.api, plane.cells)
+    return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
+                           lease=float(plane.conf.lease)))

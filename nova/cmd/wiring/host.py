@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A hypervisor host: nova-compute and nova-network. Neither reaches a database."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nova.clients.network import NetworkClient
+from nova.clients.nudges import Sender as NudgeSender
+from nova.clients.orchestrator import OrchestratorClient
+from nova.clients.store import RemoteStore
+from nova.compute.endpoint import ComputeEndpoint
+from nova.compute.manager import ComputeManager, Settings
+from nova.context import service_context
+from nova.network.build import network_manager
+from nova.network.endpoint import NetworkEndpoint
+from nova.virt import registry
+from nova.workflow import Row
+
+
+class RemoteNetworking:
+    """nova-network of the same host, over the bus."""
+
+    def __init__(self, bus: Any, host: str) -> None:
+        self._client, self._host = NetworkClient(bus), host
+
+    def plug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        if vifs:
+            self._client.plug(service_context(), self._host, instance_uuid, vifs)
+
+    def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        if vifs:
+            self._client.unplug(service_context(), self._host, instance_uuid, vifs)
+
+
+class NoDataPlane:
+    """Guests of the fake driver have addresses and nothing to plug."""
+
+    def plug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        return None
+
+    def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        return None
+
+
+@dataclasses.dataclass
+class ComputeService:
+    manager: ComputeManager
+    sender: NudgeSender
+    server: Any
+
+    def start(self) -> None:
+        self.sender.start()
+        self.manager.start()
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.server.wait()
+        self.manager.stop()
+        self.sender.stop()
+
+
+def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
+    return Settings(host=host, state_path=state_path, heartbeat=conf.report_interval, scan=conf.report_interval,
+                    workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout))
+
+
+def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_name: str, store: Any = None,
+                    drop: Callable[[str], bool] = lambda label: False) -> ComputeService:
+    """nova-compute for ``host`` on the bus of its cell."""
+    sender = NudgeSender(drop=drop)
+    driver = registry.load(driver_name, conf, host, state_path)
+    orchestrator = OrchestratorClient(bus)
+
+    def nudge_up(row: Row) -> None:
+        sender.send(f"orchestrator.{row.action}", orchestrator.look, service_context(), [[row.uuid, row.epoch]])
+
+    networking = RemoteNetworking(bus, host) if driver.capabilities.data_plane else NoDataPlane()
+    manager = ComputeManager(settings_of(conf, host, state_path), driver, store or RemoteStore(bus), networking,
+                             nudge_up)
+    server = bus.serve("compute", host, [ComputeEndpoint(manager)], workers=conf.workers)
+    return ComputeService(manager, sender, server)
+
+
+@dataclasses.dataclass
+class NetworkService:
+    manager: Any
+    server: Any
+
+    def start(self) -> None:
+        self.manager.start()
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+        self.server.wait()
+        self.manager.stop()
+
+
+def network_service(conf: Any, bus: Any, host: str) -> NetworkService:
+    """nova-network for ``host``."""
+    manager = network_manager(conf, host, RemoteStore(bus))
+    return NetworkService(manager, bus.serve("network", host, [NetworkEndpoint(manager)], workers=conf.workers))

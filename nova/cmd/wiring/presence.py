@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The heartbeat of a service that has a database: one lease in each database whose rows it may own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from nova import concurrency, errors
+from nova.db.engine import Database
+from nova.db.services import ServiceTables
+
+LOG = logging.getLogger(__name__)
+Place = tuple[Database, ServiceTables]
+
+
+class Presence:
+    """``places()`` gives the databases now; a new one is registered in as it appears."""
+
+    def __init__(self, host: str, binary: str, incarnation: str, places: Callable[[], Sequence[Place]], *,
+                 interval: float = 2.0, topic: str | None = None, version: int = 1) -> None:
+        self.host, self.binary, self.incarnation = host, binary, incarnation
+        self._places, self._interval = places, interval
+        self._topic, self._version = topic or binary.removeprefix("nova-"), version
+        self._registered: dict[str, None] = {}
+        self._stop = concurrency.Event()
+        self._task: concurrency.Task | None = None
+
+    def start(self) -> None:
+        """Register everywhere, then keep the leases; a database that is away now is tried again with each beat."""
+        self.beat()
+        self._task = concurrency.spawn(self._run, name=f"presence-{self.binary}")
+
+    def stop(self) -> None:
+        """Give the leases back."""
+        self._stop.set()
+        if self._task is not None:
+            self._task.join(5)
+        for database, services in self._safe_places():
+            try:
+                database.run(lambda conn, s=services: s.retire(conn, self.incarnation))  # type: ignore[misc]
+            except errors.Unavailable as e:
+                LOG.warning("%s could not sign off: %s", self.binary, e.message)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            self.beat()
+
+    def _safe_places(self) -> Sequence[Place]:
+        try:
+            return self._places()
+        except errors.Unavailable as e:
+            LOG.warning("%s: %s", self.binary, e.message)
+            return []
+
+    def beat(self) -> None:
+        for database, services in self._safe_places():
+            key = str(database.url)
+            try:
+                if key not in self._registered:
+                    database.run(lambda conn, s=services: s.register(  # type: ignore[misc]
+                        conn, uuid=concurrency.uuid4(), host=self.host, binary=self.binary, topic=self._topic,
+                        version=self._version, incarnation=self.incarnation))
+                    self._registered[key] = None
+                else:
+                    database.run(lambda conn, s=services: s.heartbeat(conn, [self.incarnation]))  # type: ignore[misc]
+            except errors.Unavailable as e:
+                LOG.warning("%s: the heartbeat waits: %s", self.binary, e.message)

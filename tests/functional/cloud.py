@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole control plane in this process: databases, buses, conductor, scheduler, hosts with the fake driver."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+import nova.db.api
+import nova.db.cell
+from nova import concurrency, conf
+from nova.cells import Cells
+from nova.clients.nudges import Sender
+from nova.cmd.wiring import control, host
+from nova.cmd.wiring.presence import Presence
+from nova.context import RequestContext
+from nova.db.api import cells as mappings
+from nova.db.api import tables as api_tables
+from nova.db.cell import tables as cell_tables
+from nova.db.engine import Database
+from nova.db.schema import db_now
+from nova.networks.manager import Networks
+from nova.operations import CreateRequest
+from nova.rpc.bus import OsloBus
+from nova.rpc.envelope import NullSigner
+from nova.rpc.envelope import Sender as BusSender
+
+IMAGE = {"id": "70a599e0-31e7-49b7-b260-868f441e862b", "min_disk": 0, "min_ram": 0, "size": 1000, "properties": {}}
+FLAVOR = {"flavorid": "1", "name": "m1.tiny", "memory_mb": 512, "vcpus": 1, "root_gb": 1, "ephemeral_gb": 0,
+          "swap": 0, "rxtx_factor": 1.0, "is_public": True, "extra_specs": {}, "description": None}
+
+
+def all_tables(package: Any) -> sa.MetaData:
+    """The metadata with every module of the package imported."""
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    metadata: sa.MetaData = package.metadata
+    return metadata
+
+
+def make_conf(**defaults: Any) -> cfg.ConfigOpts:
+    """A configuration of its own; ``defaults`` are names or group__names."""
+    made = conf.load("nova-test", [], [], cfg.ConfigOpts())
+    for name, value in defaults.items():
+        group, _, option = name.rpartition("__")
+        made.set_override(option, value, group or None)
+    return made
+
+
+@dataclasses.dataclass
+class Cloud:
+    """``start()`` everything, ask ``operations``, look with ``servers``; ``drop`` loses nudges by label."""
+
+    path: Path
+    conf: cfg.ConfigOpts
+    make_url: Callable[[str], str]
+    make_bus: Callable[[str, str, str], Any]
+    cells_count: int = 1
+    hosts_count: int = 2
+    drop: Callable[[str], bool] = staticmethod(lambda label: False)  # type: ignore[assignment]
+    synchronous: str = "NORMAL"
+    services: list[Any] = dataclasses.field(default_factory=list)
+    hosts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    cells_of_hosts: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def database(self, name: str) -> Database:
+        return Database(self.make_url(name), name=name, synchronous=self.synchronous)
+
+    def setup(self) -> None:
+        """Schemas, mappings, a network."""
+        self.api = self.database("api")
+        all_tables(nova.db.api).create_all(self.api.engine)
+        rows = [{"uuid": mappings.CELL0_UUID, "name": "cell0", "transport_url": None}]
+        rows += [{"uuid": concurrency.uuid4(), "name": f"cell{i + 1}", "transport_url": f"cell{i + 1}"}
+                 for i in range(self.cells_count)]
+        for row in rows:
+            database = self.database(row["name"])
+            all_tables(nova.db.cell).create_all(database.engine)
+            row["database_connection"] = database.url.render_as_string(False)
+        with self.api.write() as conn:
+            conn.execute(mappings.cell_mappings.insert().values(created_at=db_now(), disabled=False), rows)
+        Networks(self.api).ensure_network("private", "10.100.0.0/20")
+        self.rows = rows
+
+    def plane(self, node: str) -> control.ControlPlane:
+        """What a process of the API level has."""
+        def connect(row: dict[str, Any]) -> tuple[Database, Any]:
+            bus = self.make_bus(row["transport_url"], node, "nova") if row["transport_url"] else None
+            return self.database(row["name"]), bus
+
+        api = self.database("api")
+        return control.ControlPlane(self.conf, api, Cells(api, connect), self.make_bus("api", node, "nova"))
+
+    # -- services ------------------------------------------------------------------------------------------------------
+
+    def start_api(self) -> None:
+        plane = self.plane("api")
+        self.sender = Sender(drop=self.drop)
+        self.sender.start()
+        self.services.append(self.sender)
+        self.operations = control.operations(plane, self.sender)
+        self.servers = self.operations.deps.servers
+        self.cells = plane.cells
+
+    def start_scheduler(self) -> None:
+        plane = self.plane("scheduler")
+        presence = Presence("ctl", "nova-scheduler", concurrency.uuid4(), lambda: [(plane.api, api_tables.services)],
+                            interval=self.conf.report_interval)
+        self._start(control.scheduler_service(plane, "ctl", presence))
+
+    def start_orchestrator(self) -> None:
+        plane = self.plane("orchestrator")
+
+        def places() -> Any:
+            return [(plane.api, api_tables.services),
+                    *((c.database, cell_tables.services) for c in plane.cells.all())]
+
+        presence = Presence("ctl", "nova-conductor", concurrency.uuid4(), places, interval=self.conf.report_interval)
+        self._start(control.orchestrator_service(plane, "ctl", presence, image_source=self.image_source,
+                                                 drop=self.drop))
+
+    def start_cell_conductor(self, name: str) -> None:
+        database = self.database(name)
+        presence = Presence(f"ctl-{name}", "nova-conductor", concurrency.uuid4(),
+                            lambda: [(database, cell_tables.services)], interval=self.conf.report_interval)
+        bus = self.make_bus(name, f"conductor-{name}", "nova-conductor")
+        self._start(control.cell_conductor_service(self.conf, database, bus, f"ctl-{name}", presence, drop=self.drop))
+
+    def start_host(self, name: str, cell: str) -> None:
+        bus = self.make_bus(cell, name, "nova-compute")
+        service = host.compute_service(self.conf, bus, name, self.path / name, driver_name="fake", drop=self.drop)
+        self.hosts[name] = service
+        self.cells_of_hosts[name] = cell
+        self._start(service)
+
+    def _start(self, service: Any) -> None:
+        service.start()
+        self.services.append(service)
+
+    def start(self) -> None:
+        self.setup()
+        self.start_api()
+        self.start_scheduler()
+        self.start_orchestrator()
+        for row in self.rows[1:]:
+            self.start_cell_conductor(row["name"])
+        for i in range(self.hosts_count):
+            self.start_host(f"host{i + 1}", f"cell{i % self.cells_count + 1}")
+
+    def stop(self) -> None:
+        for service in reversed(self.services):
+            service.stop()
+
+    @staticmethod
+    def image_source(context: RequestContext, image_id: str) -> dict[str, Any]:
+        return {"id": image_id, "url": f"http://127.0.0.1:1/{image_id}", "disk_format": "qcow2", "size": 1000,
+                "properties": {}, "min_disk": 0}
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def context(self, project: str = "p1", admin: bool = False) -> RequestContext:
+        roles = ("admin", "member", "reader") if admin else ("member", "reader")
+        return RequestContext(user_id="u1", project_id=project, roles=roles, is_admin=admin)
+
+    def boot(self, name: str = "vm", count: int = 1, **values: Any) -> list[str]:
+        request = CreateRequest(**{"name": name, "flavor": FLAVOR, "image": IMAGE, "min_count": count,
+                                   "max_count": count} | values)
+        return [s["uuid"] for s in self.operations.create(self.context(), request).servers]
+
+    def wait_ready(self, hosts: int | None = None, timeout: float = 30.0) -> None:
+        """Until placement knows every host."""
+        from nova.db.api import placement
+
+        def known() -> bool:
+            with self.api.read() as conn:
+                found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
+            return bool(found >= (self.hosts_count if hosts is None else hosts))
+
+        self.wait(known, timeout, "placement knows the hosts")
+
+    @staticmethod
+    def wait(condition: Callable[[], Any], timeout: float = 30.0, what: str = "") -> Any:
+        end = concurrency.monotonic() + timeout
+        while not (result := condition()):
+            if concurrency.monotonic() > end:
+                raise AssertionError(f"not within {timeout} s: {what or condition}")
+            concurrency.sleep(0.02)
+        return result
+
+    def server(self, uuid: str) -> dict[str, Any] | None:
+        from nova import errors
+
+        try:
+            return self.servers.show(self.context(), uuid)
+        except errors.NotFound:
+            return None
+
+    def wait_state(self, uuid: str, vm_state: str, timeout: float = 30.0) -> dict[str, Any]:
+        def reached() -> Any:
+            row = self.server(uuid)
+            return row if row and row["vm_state"] == vm_state and row["task_state"] is None else None
+
+        found: dict[str, Any] = self.wait(reached, timeout, f"server {uuid} is {vm_state}: {self.server(uuid)}")
+        return found
+
+    def wait_gone(self, uuid: str, timeout: float = 30.0) -> None:
+        self.wait(lambda: self.server(uuid) is None, timeout, f"server {uuid} is gone")
+
+
+def memory_cloud(path: Path, **options: Any) -> Cloud:
+    """SQLite files and in-process buses."""
+    conf_options = {"state_path": str(path)} | options.pop("conf_options", {})
+    made = make_conf(**conf_options)
+    tag = concurrency.uuid4().replace("-", "")[:12]
+
+    def bus(name: str, node: str, service: str) -> OsloBus:
+        return OsloBus(made, f"nova-memory://{tag}-{name}", name=name, signer=NullSigner(),
+                       sender=BusSender(service, node, concurrency.uuid4()))
+
+    return Cloud(path, made, lambda name: f"sqlite:///{path}/{name}.sqlite", bus, **options)
