@@ -44,9 +44,9 @@ def verify(password: str, hashed: str | None, cost: int) -> bool:
 
 
 def _verify(password: str, hashed: str) -> bool:
-    if hashed.startswith("$2"):
-        return bcrypt.checkpw(password.encode()[:72], hashed.encode())
     try:
+        if hashed.startswith("$2"):
+            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
         _, scheme, options, salt, digest = hashed.split("$")
         cost = {name: int(value) for name, value in (o.split("=") for o in options.split(","))}
         expected = _decode(digest)

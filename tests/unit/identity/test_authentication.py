@@ -87,9 +87,11 @@ def test_proofs_must_be_of_one_user(cloud: Cloud) -> None:
     authenticate = cloud.identity.authentication.authenticate
     own = PasswordProof(Name(id=cloud.ids.users["demo"]), "demo-secret")
     assert authenticate([own, TokenProof(token)], ScopeWish())[1].token.methods == ("password", "token")
-    for proofs in ([], [PasswordProof(Name(id=cloud.ids.users["admin"]), "admin-secret"), TokenProof(token)]):
-        with pytest.raises(errors.Unauthorized):
-            authenticate(proofs, ScopeWish())
+    other = PasswordProof(Name(id=cloud.ids.users["admin"]), "admin-secret")
+    with pytest.raises(errors.Unauthorized):
+        authenticate([other, TokenProof(token)], ScopeWish())
+    with pytest.raises(errors.Unauthorized):
+        authenticate([], ScopeWish())
 
 
 def test_too_many_failures_shut_a_user_out_at_that_address_for_a_while(tmp_path: Path) -> None:
@@ -139,8 +141,8 @@ def test_hashes_differ_verify_and_know_their_cost() -> None:
         assert not passwords.verify("password", hashed, COST)
 
 
-@pytest.mark.parametrize("broken", [None, "", "plain", "$scrypt$", "$scrypt$ln=x,r=8,p=1$a$b", "$md5$ln=4,r=8,p=1$YQ$YQ",
-                                    "$scrypt$ln=4$YQ$YQ", "$2b$nonsense"])
+@pytest.mark.parametrize("broken", [None, "", "plain", "$scrypt$", "$scrypt$ln=x,r=8,p=1$a$b", "$scrypt$ln=4$YQ$YQ",
+                                    "$md5$ln=4,r=8,p=1$YQ$YQ", "$2b$nonsense"])
 def test_a_broken_hash_lets_nobody_in(broken: str | None) -> None:
     assert not passwords.verify("x", broken, COST)
 

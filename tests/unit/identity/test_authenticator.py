@@ -17,8 +17,8 @@ from tests.unit.identity.test_tokens import Clock
 
 
 def _environ(token: str, **more: Any) -> dict[str, Any]:
-    return {"HTTP_X_AUTH_TOKEN": token, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/compute", "PATH_INFO": "/v2.1/servers",
-            **more}
+    return {"HTTP_X_AUTH_TOKEN": token, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/compute",
+            "PATH_INFO": "/v2.1/servers", **more}
 
 
 def test_a_token_says_who_asks_whatever_other_headers_claim(cloud: Cloud) -> None:
