@@ -14,7 +14,7 @@ OPTS: list[cfg.Opt] = [
             ("none", "addresses are allocated, but nothing is set up on the host; for the fake driver")],
         help="What nova-network does on this host."),
     cfg.StrOpt(
-        "state_path", default="$state_path/networks",
+        "networks_path", default="$state_path/networks",
         help="Directory of what nova-network and dnsmasq share. Must be readable for dnsmasq_user."),
     cfg.StrOpt(
         "flat_interface",
@@ -39,12 +39,9 @@ OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "dhcp_domain", default="novalocal",
         help="Domain that guests are told. Empty: none."),
-    cfg.BoolOpt(
-        "force_dhcp_release", default=True,
-        help="Give back a guest's lease when its server goes, so that dnsmasq forgets it at once."),
     cfg.StrOpt(
         "dnsmasq_user", default="",
-        help="User that dnsmasq runs as. Empty: 'nobody' if that user can read state_path, or else the user of "
+        help="User that dnsmasq runs as. Empty: 'nobody' if that user can read networks_path, or else the user of "
              "nova-network."),
     cfg.StrOpt(
         "dnsmasq_config_file", default="",

@@ -43,7 +43,7 @@ class FlatDHCP:
 
     def __init__(self, conf: cfg.ConfigOpts, leases: Leases | None = None) -> None:
         self._conf = conf.network
-        self._directory = pathlib.Path(self._conf.state_path).absolute()
+        self._directory = pathlib.Path(self._conf.networks_path).absolute()
         self.leases = leases or Leases()
         self._socket = LeaseSocket(self._directory / "leases.sock", self.leases.handle)
         nft = Nft(self._conf.command_timeout)
@@ -75,8 +75,10 @@ class FlatDHCP:
             self._dhcp[network["id"]] = Dnsmasq(self._settings, self._service(network))
 
     def intact(self) -> bool:
-        if self._filters.intact() and all(links.exists(n["bridge"]) for n in self._ensured.values()):
-            return all(self._dhcp[uuid].pid() is not None for uuid in list(self._ensured))
+        with self._lock:
+            ensured = [(n["bridge"], self._dhcp[uuid]) for uuid, n in self._ensured.items()]
+        if self._filters.intact() and all(links.exists(b) and dhcp.pid() is not None for b, dhcp in ensured):
+            return True
         with self._lock:
             self._ensured.clear()
             self._ports.clear()
@@ -137,7 +139,6 @@ class FlatDHCP:
         self._socket.stop()
 
     def teardown(self) -> None:
-        """Remove everything from the host, running guests' connections included."""
         for network in self.networks():
             self.remove_network(network, lambda: True)
         self._filters.teardown()
@@ -156,10 +157,9 @@ class FlatDHCP:
             vif = self._ports.pop(device, None)
             services = list(self._dhcp.values())
         for mac in macs | ({vif["address"]} if vif else set()):
+            lease = self.leases.drop(mac)
             for dhcp in services:
-                host = dhcp.remove(mac)
-                if host is not None and self.leases.of(mac) is not None and self._conf.force_dhcp_release:
-                    dhcp.release(mac, host.address)
+                dhcp.remove(mac, lease.expires if lease else 0.0)
 
     def _bridge(self, network: Document) -> None:
         length = ipaddress.ip_network(network["cidr"]).prefixlen
@@ -179,7 +179,7 @@ class FlatDHCP:
 
     def _service(self, network: Document) -> Service:
         dns = network["dns"] or [str(server) for server in self._conf.dns_servers]
-        return Service(network["bridge"], network["cidr"], network["dhcp_server"], network["gateway"], network["mtu"],
+        return Service(network["bridge"], network["cidr"], network["gateway"], network["mtu"],
                        int(network.get("lease_time") or self._conf.dhcp_lease_time), tuple(dns), self._conf.dhcp_domain)
 
     def _network_lock(self, uuid: str) -> Any:

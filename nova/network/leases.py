@@ -50,8 +50,10 @@ class Leases:
     def on_change(self, changed: Callable[[str, str, str], None]) -> None:
         self._changed = changed
 
-    def of(self, mac: str) -> Lease | None:
-        return self._held.get(mac)
+    def drop(self, mac: str) -> Lease | None:
+        """Forget a guest that is no longer here; returns what it held."""
+        with self._lock:
+            return self._held.pop(mac, None)
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
         """What the script said; the answer is for the script."""

@@ -67,6 +67,10 @@ class NetworkManager:
             task.join(10)
         self._plumbing.stop()
 
+    def teardown(self) -> None:
+        """After ``stop``: take all of it off this host, running guests' connections included."""
+        self._plumbing.teardown()
+
     def plug(self, instance_uuid: str, vifs: Sequence[Document]) -> None:
         """Everything that a server's interfaces need, before it is started. The server need not exist yet."""
         with self._lock:

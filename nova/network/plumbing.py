@@ -42,6 +42,10 @@ class Plumbing(Protocol):
         """Let go; guests go on."""
         ...
 
+    def teardown(self) -> None:
+        """Remove everything, running guests' connections included."""
+        ...
+
 
 class NullPlumbing:
     """Addresses without a data plane, for the fake driver: remembers what it was told."""
@@ -76,3 +80,7 @@ class NullPlumbing:
 
     def stop(self) -> None:
         return None
+
+    def teardown(self) -> None:
+        self._ports.clear()
+        self._networks.clear()

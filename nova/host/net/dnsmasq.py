@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One dnsmasq per bridge: DHCP for the guests that are listed to it, and their DNS. It outlives its starter.
 
-Guests are files in a directory that dnsmasq watches, so one more guest costs it one small file to read. It forgets a
-guest only on SIGHUP, which also makes it run its script for every lease, so it gets one only when an address or a
-hardware address that it knows otherwise is given anew.
+Guests are files in a directory that dnsmasq watches, so one more guest costs it one small file to read. What it read it
+may forget only on SIGHUP, which also makes it run its script for every lease, so it gets one only when an address that
+it knows otherwise is given anew. A lease that nobody has given back it forgets only when it ends: should the address
+have a new owner before, dnsmasq is started anew. (A DHCPRELEASE of ours would not reach it: its sockets are bound to the
+bridge, and what a host sends to itself comes by the loopback device.)
 """
 
 from __future__ import annotations
@@ -14,10 +16,8 @@ import os
 import pathlib
 import pwd
 import signal
-import socket
-import struct
 
-from nova import concurrency, errors
+from nova import concurrency
 from nova.host import files, processes
 
 _STOP_TIMEOUT = 5.0
@@ -29,7 +29,6 @@ class Service:
 
     bridge: str
     cidr: str
-    listen: str
     gateway: str
     mtu: int
     lease_time: int
@@ -70,43 +69,45 @@ class Dnsmasq:
         self._pid_file = self._base / "pid"
         self._hosts_dir = self._base / "hosts"
         self._lock = concurrency.Lock()
-        self._stale: dict[str, Host] = {}  # removed here, still known there
+        self._stale: dict[str, tuple[Host, float]] = {}  # removed here, still known there; end of its lease
 
     def ensure(self) -> None:
         """Run it, as it should be: one that runs already stays, unless it was started with other options."""
         with self._lock:
             self._hosts_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-            argv = self._argv()
-            if (pid := self.pid()) is not None:
-                if _cmdline(pid)[1:] == argv[1:]:
-                    return
-                self._stop(pid)
-            env = {"NOVA_DHCPBRIDGE_SOCKET": self._settings.socket, "NOVA_DHCPBRIDGE_INTERFACE": self.service.bridge}
-            processes.run(argv, timeout=self._settings.timeout, env=env)
-            self._stale.clear()
+            pid = self.pid()
+            if pid is None or _cmdline(pid)[1:] != self._argv()[1:]:
+                self._restart()
+
+    def _restart(self) -> None:
+        if (pid := self.pid()) is not None:
+            self._stop(pid)
+        env = {"NOVA_DHCPBRIDGE_SOCKET": self._settings.socket, "NOVA_DHCPBRIDGE_INTERFACE": self.service.bridge}
+        processes.run(self._argv(), timeout=self._settings.timeout, env=env)
+        self._stale.clear()
 
     def add(self, host: Host) -> None:
         """Serve this guest from now on."""
         file = self._file(host.mac)
         old = _read(file)
         with self._lock:
-            known = self._stale.pop(host.mac, None)
-            conflict = [m for m, h in self._stale.items() if h.address == host.address]
             if old != host.line():
                 files.write_atomic(file, host.line(), durable=False)
-            if conflict or (old is not None and old != host.line()) or (known is not None and known != host):
+            known = self._stale.pop(host.mac, (host, 0.0))
+            leased = [until for stale, until in self._stale.values() if stale.address == host.address]
+            if any(until > concurrency.time() for until in leased):
+                self._restart()
+            elif leased or known[0] != host or old not in (None, host.line()):
                 self._hang_up()
 
-    def remove(self, mac: str) -> Host | None:
-        """Serve this guest no more; returns what it was served."""
+    def remove(self, mac: str, leased_until: float = 0.0) -> None:
+        """Serve this guest no more."""
         file = self._file(mac)
         line = _read(file)
         with self._lock:
             file.unlink(missing_ok=True)
-            if line is None:
-                return None
-            self._stale[mac] = _parse(line)
-            return self._stale[mac]
+            if line is not None:
+                self._stale[mac] = _parse(line), leased_until
 
     def hosts(self) -> list[Host]:
         lines = (_read(f) for f in sorted(self._hosts_dir.iterdir()) if not f.name.startswith("."))
@@ -126,11 +127,6 @@ class Dnsmasq:
             if (pid := self.pid()) is not None:
                 self._stop(pid)
             files.remove_tree(self._base)
-
-    def release(self, mac: str, address: str) -> None:
-        """Give back a guest's lease in its name, so that the address is not held for a guest that is gone."""
-        packet = _release_packet(mac, address, self.service.listen)
-        concurrency.offload(_send, packet, self.service.bridge, self.service.listen)
 
     def _file(self, mac: str) -> pathlib.Path:
         return self._hosts_dir / mac.replace(":", "-")
@@ -192,22 +188,3 @@ def _read(file: pathlib.Path) -> str | None:
 def _parse(line: str) -> Host:
     mac, *name, address = line.strip().split(",")
     return Host(mac, address, name[0] if name else None)
-
-
-def _release_packet(mac: str, address: str, server: str) -> bytes:
-    """A DHCPRELEASE (RFC 2131, 4.4.4)."""
-    hardware = bytes.fromhex(mac.replace(":", ""))
-    head = struct.pack("!BBBBIHH4s4s4s4s16s64s128s4s", 1, 1, 6, 0, concurrency.random().getrandbits(32), 0, 0,
-                       socket.inet_aton(address), bytes(4), bytes(4), bytes(4), hardware, b"", b"", b"\x63\x82\x53\x63")
-    options = b"\x35\x01\x07\x36\x04" + socket.inet_aton(server)
-    return head + options + b"\xff"
-
-
-def _send(packet: bytes, bridge: str, server: str) -> None:
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(2)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge.encode())
-            sock.sendto(packet, (server, 67))
-    except OSError as e:
-        raise errors.HostFailure(f"The lease on {bridge} could not be given back: {e.strerror}.") from e

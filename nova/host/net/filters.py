@@ -272,7 +272,7 @@ class _Seen:
     def rule(self, found: Json) -> None:
         """Only chains of taps, and the two nat chains, have rules with a comment in this table."""
         if found.get("comment") and found["chain"] not in ("prerouting", "postrouting"):
-            self._digests[found["chain"]] = found["comment"]
+            self._digests.setdefault(found["chain"], found["comment"])
 
     def states(self) -> dict[str, _State]:
         devices = {*self._macs, *self._addresses, *self._entries, *self._taps, *self._digests}
