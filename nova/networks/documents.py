@@ -16,8 +16,6 @@ import sqlalchemy as sa
 from nova.db.api import network_queries as queries
 
 Document = dict[str, Any]
-#: A change may be committed this much later than its version says; a host asks again for so much.
-OVERLAP = 10_000_000
 
 
 def version_at(now: float) -> int:
@@ -58,16 +56,20 @@ def network_info(conn: sa.Connection, instance_uuids: Collection[str]) -> dict[s
     return {uuid: found.get(uuid, []) for uuid in instance_uuids}
 
 
-def documents(conn: sa.Connection, host: str, since: int | None = None) -> Document:
-    """What ``host`` must make true: ``version``, ``complete``, ``ports``, ``networks`` and ``removed`` (port ids).
+def documents(conn: sa.Connection, host: str, since: int = 0) -> list[Document]:
+    """What ``host`` must make true: port and network documents newer than a version; all that exist since 0.
 
-    Without ``since``, or when it is too old to know what went since, the answer is complete: ports that are not in it
-    do not exist. Ports carry their ``instance_uuid``.
+    ``{"kind": "port", "id", "version", "instance_uuid", "vif"}``, with ``"deleted": True`` instead of the last two for
+    a port that went since; ``{"kind": "network", "id", "version", "network"}`` for every network of those ports.
     """
-    version = version_at(queries.now(conn))
-    after = None if since is None or version - since > 60_000_000 else since - OVERLAP
-    rows = queries.ports_on(conn, host, after)
-    ports = [{**doc, "instance_uuid": uuid} for uuid, docs in vifs(conn, rows).items() for doc in docs]
-    removed = [] if after is None else queries.gone_since(conn, host, after / 1_000_000)
-    return {"version": version, "complete": after is None, "ports": ports, "removed": removed,
-            "networks": list({p["network"]["id"]: p["network"] for p in ports}.values())}
+    ports = [port_document(uuid, doc) for uuid, docs in vifs(conn, queries.ports_on(conn, host, since or None)).items()
+             for doc in docs]
+    networks = {p["vif"]["network"]["id"]: p["vif"]["network"] for p in ports}
+    gone = queries.gone_since(conn, host, since / 1_000_000) if since else []
+    return [*({"kind": "network", "id": k, "version": n["version"], "network": n} for k, n in networks.items()), *ports,
+            *({"kind": "port", "id": row.last_port, "version": version_at(row.released_at), "deleted": True}
+              for row in gone)]
+
+
+def port_document(instance_uuid: str, vif: Document) -> Document:
+    return {"kind": "port", "id": vif["id"], "version": vif["version"], "instance_uuid": instance_uuid, "vif": vif}

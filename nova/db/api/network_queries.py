@@ -148,10 +148,10 @@ def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> No
         host=host, version=sa.case((ports.c.version >= version, ports.c.version + 1), else_=version)))
 
 
-def gone_since(conn: sa.Connection, host: str, since: float) -> list[str]:
-    """Ports that were on ``host`` and were released after the time ``since``."""
-    return list(conn.execute(sa.select(addresses.c.last_port).where(
-        addresses.c.last_host == host, addresses.c.port_uuid.is_(None), addresses.c.released_at > since)).scalars())
+def gone_since(conn: sa.Connection, host: str, since: float) -> Sequence[sa.Row[str | None, float | None]]:
+    """``last_port`` and ``released_at`` of ports that were on ``host`` and were released after the time ``since``."""
+    return conn.execute(sa.select(addresses.c.last_port, addresses.c.released_at).where(
+        addresses.c.last_host == host, addresses.c.port_uuid.is_(None), addresses.c.released_at > since)).all()
 
 
 def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> bool:

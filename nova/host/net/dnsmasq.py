@@ -4,8 +4,8 @@
 Guests are files in a directory that dnsmasq watches, so one more guest costs it one small file to read. What it read it
 may forget only on SIGHUP, which also makes it run its script for every lease, so it gets one only when an address that
 it knows otherwise is given anew. A lease that nobody has given back it forgets only when it ends: should the address
-have a new owner before, dnsmasq is started anew. (A DHCPRELEASE of ours would not reach it: its sockets are bound to the
-bridge, and what a host sends to itself comes by the loopback device.)
+have a new owner before, dnsmasq is started anew. (A DHCPRELEASE of ours would not reach it: its sockets are bound to
+the bridge, and what a host sends to itself comes by the loopback device.)
 """
 
 from __future__ import annotations
