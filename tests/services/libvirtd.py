@@ -16,6 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.services.process import ServiceError
@@ -65,6 +66,7 @@ class Libvirtd:
         self._prepare()
         self._hold()
         self._launch("virtlogd")
+        _wait(lambda: (self.directory / "run" / "virtlogd-sock").exists(), "virtlogd did not start")
         self.start_daemon()
 
     def start_daemon(self, seconds: float = 60) -> None:
@@ -81,6 +83,9 @@ class Libvirtd:
     def stop_daemon(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop libvirtd alone; guests go on."""
         self._end("libvirtd", number)
+
+    def signal_daemon(self, number: signal.Signals) -> None:
+        _signal(self._daemons["libvirtd"], number)
 
     def remove(self) -> None:
         """End the daemons and all guests, and leave nothing."""
@@ -106,15 +111,12 @@ class Libvirtd:
                             for name, there in PRIVATE.items())
         enter = ["ip", "netns", "exec", self.netns] if self.netns else []
         self._holder = subprocess.Popen(
-            [*enter, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+            [*enter, "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
              "--mount-proc", "sh", "-c", f"{binds} && touch {self.directory}/ready && "
              "exec env --ignore-signal=CHLD sleep infinity"],
             stdin=subprocess.DEVNULL, start_new_session=True)
-        end = time.monotonic() + 30
-        while not (self.directory / "ready").exists():
-            if self._holder.poll() is not None or time.monotonic() > end:
-                raise ServiceError("the namespaces for libvirtd cannot be made; this needs root")
-            time.sleep(0.01)
+        _wait(lambda: (self.directory / "ready").exists(),
+              "the namespaces for libvirtd cannot be made; this needs root")
         self._init = _children(self._holder.pid)[0]
 
     def _launch(self, program: str) -> None:
@@ -138,8 +140,18 @@ def _children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def _wait(condition: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise ServiceError(otherwise)
+        time.sleep(0.01)
+
+
 def _signal(nsenter: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """To the daemon, not to nsenter: it must live to bury its child."""
     if nsenter.poll() is None:
         for child in _children(nsenter.pid):
             os.kill(child, number)
+        if number == signal.SIGCONT:  # nsenter stops with its child
+            nsenter.send_signal(number)

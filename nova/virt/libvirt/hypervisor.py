@@ -73,9 +73,13 @@ class Hypervisor:
                 f"libvirt.instances_path = {self.instances} cannot be made: {e.strerror}. Set it to a directory "
                 "that nova-compute may write.") from e
         self.connection.start()
-        self._host = self.connection.call(_describe)
-        self._check_reach(self._host.qemu_uid)
-        self._settings = self._decide(self._host)
+        try:
+            self._host = self.connection.call(_describe)
+            self._check_reach(self._host.qemu_uid)
+            self._settings = self._decide(self._host)
+        except BaseException:
+            self.connection.stop()
+            raise
         LOG.info("guests run as %s under libvirt %s, disks in %s with cache mode %s", self._settings.virt_type,
                  self._host.version, self.instances, self._settings.cachemode)
 
