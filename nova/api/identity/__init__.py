@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity API v3 over the auth manager: a file per noun, its routes on top. ``app`` puts them together."""
+"""Identity API v3 over the auth manager: a file per noun, its routes on top. ``front`` puts them together."""

@@ -37,8 +37,11 @@ def revoke(conn: sa.Connection, audit_id: str, expires_at: float) -> None:
         conn.execute(sa.insert(revocations).values(audit_id=audit_id, expires_at=expires_at))
 
 
+_REVOKED = sa.select(revocations.c.audit_id).where(revocations.c.audit_id == sa.bindparam("audit_id"))
+
+
 def is_revoked(conn: sa.Connection, audit_id: str) -> bool:
-    return conn.execute(sa.select(revocations.c.audit_id).where(revocations.c.audit_id == audit_id)).first() is not None
+    return conn.execute(_REVOKED, {"audit_id": audit_id}).first() is not None
 
 
 def prune(conn: sa.Connection, before: float) -> int:

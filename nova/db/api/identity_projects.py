@@ -47,9 +47,12 @@ def parents(conn: sa.Connection) -> dict[str, str | None]:
     return {row.id: row.parent_id for row in conn.execute(query)}
 
 
+_WITH_DOMAIN = sa.select(
+    projects.c.id, projects.c.name, projects.c.enabled, projects.c.domain_id, projects.c.parent_id,
+    domains.c.name.label("domain_name"), domains.c.enabled.label("domain_enabled"),
+).join(domains, domains.c.id == projects.c.domain_id).where(projects.c.id == sa.bindparam("project_id"))
+
+
 def with_domain(conn: sa.Connection, project_id: str) -> Any:
     """The project with its domain's name and state, as tokens show it."""
-    query = sa.select(projects.c.id, projects.c.name, projects.c.enabled, projects.c.domain_id, projects.c.parent_id,
-                      domains.c.name.label("domain_name"), domains.c.enabled.label("domain_enabled"))
-    return conn.execute(query.join(domains, domains.c.id == projects.c.domain_id)
-                        .where(projects.c.id == project_id)).first()
+    return conn.execute(_WITH_DOMAIN, {"project_id": project_id}).first()

@@ -80,7 +80,7 @@ def find_assignments(conn: sa.Connection, values: Mapping[str, Any]) -> Sequence
     return conn.execute(query.order_by(*assignments.primary_key.columns)).all()
 
 
-def actor_is(user_id: str) -> sa.ColumnElement[bool]:
+def actor_is(user_id: Any) -> sa.ColumnElement[bool]:
     """The assignment is the user's own or that of a group the user is in."""
     groups = sa.select(members.c.group_id).where(members.c.user_id == user_id)
     return sa.or_(sa.and_(assignments.c.actor_type == "user", assignments.c.actor_id == user_id),
@@ -92,11 +92,24 @@ def user_assignments(conn: sa.Connection, user_id: str) -> Sequence[sa.Row[Any]]
     return conn.execute(sa.select(assignments).where(actor_is(user_id))).all()
 
 
+def _on(kind: Any, target_id: Any, inherited: bool) -> sa.ColumnElement[bool]:
+    return sa.and_(assignments.c.target_type == kind, assignments.c.target_id == target_id,
+                   assignments.c.inherited.is_(inherited))
+
+
+#: Built once: every token that is looked up asks this, and building takes longer than asking.
+_ROLE_IDS = sa.select(assignments.c.role_id).where(
+    actor_is(sa.bindparam("user_id")),
+    sa.or_(_on(sa.bindparam("kind"), sa.bindparam("target_id"), False),
+           _on(sa.bindparam("above_kind"), sa.bindparam("above_id"), True)))
+
+
 def role_ids(conn: sa.Connection, user_id: str, target: tuple[str, str],
              above: Sequence[tuple[str, str]] = ()) -> set[str]:
     """Roles of a user on ``target`` (type, id), with those inherited from the targets ``above`` it."""
-    places = [sa.and_(assignments.c.target_type == target[0], assignments.c.target_id == target[1],
-                      assignments.c.inherited.is_(False))]
-    places += [sa.and_(assignments.c.target_type == kind, assignments.c.target_id == target_id,
-                       assignments.c.inherited.is_(True)) for kind, target_id in above]
-    return set(conn.execute(sa.select(assignments.c.role_id).where(actor_is(user_id), sa.or_(*places))).scalars())
+    found: set[str] = set()
+    for kind, target_id in above or (("", ""),):
+        found |= set(conn.execute(_ROLE_IDS, {
+            "user_id": user_id, "kind": target[0], "target_id": target[1], "above_kind": kind, "above_id": target_id,
+        }).scalars())
+    return found

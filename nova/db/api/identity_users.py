@@ -46,14 +46,18 @@ members = schema.table(
 )
 
 
+_WITH_DOMAIN = sa.select(
+    users, domains.c.name.label("domain_name"), domains.c.enabled.label("domain_enabled"),
+).join(domains, domains.c.id == users.c.domain_id)
+_BY_ID = _WITH_DOMAIN.where(users.c.id == sa.bindparam("user_id"))
+
+
 def with_domain(conn: sa.Connection, *, user_id: str | None = None, name: str | None = None,
                 domain_id: str | None = None, domain_name: str | None = None) -> sa.Row[Any] | None:
     """The user with the domain's name and state, by id or by name within a domain."""
-    query = sa.select(users, domains.c.name.label("domain_name"), domains.c.enabled.label("domain_enabled"))
-    query = query.join(domains, domains.c.id == users.c.domain_id)
     if user_id is not None:
-        return conn.execute(query.where(users.c.id == user_id)).first()
-    query = query.where(users.c.name == name)
+        return conn.execute(_BY_ID, {"user_id": user_id}).first()
+    query = _WITH_DOMAIN.where(users.c.name == name)
     query = query.where(domains.c.id == domain_id if domain_id is not None else domains.c.name == domain_name)
     return conn.execute(query).first()
 

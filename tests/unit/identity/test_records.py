@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users, projects, domains, groups, roles and the catalogue: what may be made, changed, deleted, and what goes along."""
+"""Users, projects, domains, groups, roles, catalogue: what may be made, changed, deleted, and what goes along."""
 
 from __future__ import annotations
 

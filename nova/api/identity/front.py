@@ -18,17 +18,18 @@ from nova.api.identity import (
 )
 from nova.identity.authenticator import TokenAuthenticator
 from nova.identity.manager import Identity
-from nova.web import faults, front, health
+from nova.web import faults, health
+from nova.web.front import Front, FrontOptions, PolicyChecker
 from nova.web.routing import Resource
 
 
-def make_app(identity: Identity, policy: front.PolicyChecker, *, checks: health.Health | None = None,
-             proxy_headers: bool = False) -> front.Front:
+def make_front(identity: Identity, policy: PolicyChecker, *, checks: health.Health | None = None,
+               proxy_headers: bool = False) -> Front:
     """``policy`` knows the rules of :mod:`nova.policy.identity`."""
     public = identity.options.public_endpoint or ""
-    options = front.FrontOptions(www_authenticate=f'Keystone uri="{public}/identity"', proxy_headers=proxy_headers)
-    return front.Front("identity", resources(identity), authenticator=TokenAuthenticator(identity, "identity"),
-                       policy=policy, style=faults.IdentityFaults(), checks=checks, options=options)
+    options = FrontOptions(www_authenticate=f'Keystone uri="{public}/identity"', proxy_headers=proxy_headers)
+    return Front("identity", resources(identity), authenticator=TokenAuthenticator(identity, "identity"),
+                 policy=policy, style=faults.IdentityFaults(), checks=checks, options=options)
 
 
 def resources(identity: Identity) -> list[Resource]:
