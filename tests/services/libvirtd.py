@@ -111,9 +111,9 @@ class Libvirtd:
                             for name, there in PRIVATE.items())
         enter = ["ip", "netns", "exec", self.netns] if self.netns else []
         self._holder = subprocess.Popen(
-            [*enter, "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-             "--mount-proc", "sh", "-c", f"{binds} && touch {self.directory}/ready && "
-             "exec env --ignore-signal=CHLD sleep infinity"],
+            [*enter, "setpriv", "--pdeathsig", "KILL",  # should our own process be killed
+             "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "sh", "-c", f"{binds} && touch {self.directory}/ready && exec env --ignore-signal=CHLD sleep infinity"],
             stdin=subprocess.DEVNULL, start_new_session=True)
         _wait(lambda: (self.directory / "ready").exists(),
               "the namespaces for libvirtd cannot be made; this needs root")
