@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measures. Each works on servers of its own name, so that one can be run without the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .compute import BenchError, Cloud
+from .figures import BY_KEY
+from .processes import Daemons, spent
+from .stats import Spread, percentile, rate, short
+
+#: Called with a description and how many steps there are; what it returns is called once per step.
+Progress = Callable[[str, int | None], Callable[[], None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Amounts:
+    """How much of everything."""
+
+    boot: int = 200
+    multi: int = 50
+    one: int = 10
+    act: int = 50
+    servers: int = 1000
+    requests: int = 500
+    seconds: float = 5.0
+    lists: int = 20
+    clients: int = 16
+
+    def titles(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    key: str
+    value: float | None
+    note: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.value is None
+
+
+class Bench:
+    """A run. ``spec`` is the body of a create without its name."""
+
+    def __init__(self, cloud: Cloud, spec: dict[str, Any], amounts: Amounts, daemons: Daemons,
+                 progress: Progress) -> None:
+        self._cloud = cloud
+        self._spec = spec
+        self._amounts = amounts
+        self._daemons = daemons
+        self._progress = progress
+
+    def memory(self) -> list[Result]:
+        if not self._daemons:
+            return []
+        self._progress("memory idle", None)()
+        usage = self._daemons.usage()
+        if not usage.pss:
+            return [Result("memory", None, "no process matches --pids or --pattern, or none may be read")]
+        return [Result("memory", usage.memory() / 2**20, f"{len(usage.pss)} processes"),
+                Result("memory_largest", usage.largest() / 2**20)]
+
+    def boot(self) -> list[Result]:
+        """Many creates, some at a time, until the last server is ACTIVE; then all of them deleted."""
+        count = self._amounts.boot
+        before, started = self._daemons.cpu(), time.perf_counter()
+        self._boot("boot-", count)
+        seconds, cpu = self._settled("boot-", "BUILD", started), spent(before, self._daemons.cpu())
+        self._all_are("boot-", count, "ACTIVE")
+        results = [Result("boot", rate(count, seconds), f"{count} in {short(seconds)} s")]
+        if self._daemons:
+            results.append(Result("boot_cpu", cpu / count))
+        return results + self._delete(count)
+
+    def _delete(self, count: int) -> list[Result]:
+        ids = self._cloud.ids("boot-")
+        step = self._progress(f"delete {count}", count)
+        before, started = self._daemons.cpu(), time.perf_counter()
+        self._cloud.every(self._cloud.delete, ids, step)
+        seconds = self._cloud.wait_until_none("boot-", _nothing) - started
+        results = [Result("delete", rate(len(ids), seconds), f"{len(ids)} in {short(seconds)} s")]
+        if self._daemons:
+            results.append(Result("delete_cpu", spent(before, self._daemons.cpu()) / max(1, len(ids))))
+        return results
+
+    def multi(self) -> list[Result]:
+        count = self._amounts.multi
+        self._progress(f"one request for {count} servers", None)()
+        started = time.perf_counter()
+        self._cloud.create("multi", self._spec, min_count=count, max_count=count)
+        seconds = self._settled("multi", "BUILD", started)
+        self._all_are("multi", count, "ACTIVE")
+        self._cloud.clean(_nothing, "multi")
+        return [Result("multi", rate(count, seconds), f"{count} in {short(seconds)} s")]
+
+    def one(self) -> list[Result]:
+        step = self._progress("one server after another", self._amounts.one)
+        samples = []
+        for number in range(self._amounts.one):
+            started = time.perf_counter()
+            server_id = self._cloud.create(f"one-{number}", self._spec)
+            self._cloud.wait_for(server_id, "ACTIVE")
+            samples.append(time.perf_counter() - started)
+            self._cloud.delete(server_id)
+            step()
+        self._cloud.clean(_nothing, "one-")
+        return [self._latency("one", samples)]
+
+    def act(self) -> list[Result]:
+        """Stop and start of many servers, until all have settled."""
+        count = self._amounts.act
+        started = time.perf_counter()
+        self._boot("act-", count)
+        self._settled("act-", "BUILD", started)
+        ids = self._cloud.ids("act-")
+        results = []
+        for action, key, leaves, reaches in (("os-stop", "stop", "ACTIVE", "SHUTOFF"),
+                                             ("os-start", "start", "SHUTOFF", "ACTIVE")):
+            step = self._progress(f"{key} {count}", count)
+            started = time.perf_counter()
+            self._cloud.every(functools.partial(self._cloud.act, action), ids, step)
+            seconds = self._settled("act-", leaves, started)
+            self._all_are("act-", count, reaches)
+            results.append(Result(key, seconds))
+        self._cloud.clean(_nothing, "act-")
+        return results
+
+    def reads(self) -> list[Result]:
+        server_id = self._cloud.create("show", self._spec)
+        self._cloud.wait_for(server_id, "ACTIVE")
+        path = f"/servers/{server_id}"
+        results = [self._latency("show", self._one_client("GET /servers/ID", path, self._amounts.requests)),
+                   self._many_clients("show_rate", "GET /servers/ID", path),
+                   self._many_clients("flavors", "GET /flavors/detail", "/flavors/detail")]
+        self._cloud.clean(_nothing, "show")
+        return results
+
+    def lists(self) -> list[Result]:
+        """Lists with many servers; the API's own page limit holds, so 1,000 is one page."""
+        count = self._amounts.servers
+        step = self._progress(f"{count} servers to list", count)
+        left = count
+        while left:
+            part = min(left, 50)
+            self._cloud.create(f"list-{left}", self._spec, min_count=part, max_count=part)
+            self._cloud.wait_until_none("list-", _nothing, status="BUILD")
+            left -= part
+            for _ in range(part):
+                step()
+        self._all_are("list-", count, "ACTIVE")
+        results = []
+        for key, path in (("detail", "/servers/detail"), ("list", "/servers")):
+            results.append(self._latency(key, self._one_client(f"GET {path}", path, self._amounts.lists)))
+        self._cloud.clean(self._progress("delete them", None), "list-")
+        return results
+
+    # -- pieces
+
+    def _boot(self, name: str, count: int) -> None:
+        step = self._progress(f"boot {count}", count)
+        self._cloud.every(lambda number: self._cloud.create(f"{name}{number}", self._spec), range(count), step)
+
+    def _settled(self, name: str, status: str, started: float) -> float:
+        """Seconds since ``started`` until no server of that name has the status any more."""
+        step = self._progress(f"wait until none is {status}", None)
+        return self._cloud.wait_until_none(name, step, status=status) - started
+
+    def _all_are(self, name: str, count: int, status: str) -> None:
+        """Every server has arrived; one that has not is an error of the cloud, and the figure is void."""
+        deadline = time.perf_counter() + 30
+        while True:
+            servers = self._cloud.details(name)
+            wrong = [s for s in servers if s["status"] != status or s.get("OS-EXT-STS:task_state")]
+            if len(servers) == count and not wrong:
+                return
+            failed = [s for s in wrong if s["status"] == "ERROR"]
+            if failed or time.perf_counter() > deadline:
+                why = failed[0].get("fault", {}).get("message", "") if failed else ""
+                raise BenchError(f"{count - len(servers) + len(wrong)} of {count} servers are not {status}"
+                                 + (f"; the first says: {why}" if why else ""))
+            time.sleep(0.2)
+
+    def _one_client(self, title: str, path: str, count: int) -> list[float]:
+        step = self._progress(f"{title}, one client", count)
+        for _ in range(min(10, count)):
+            self._cloud.call("GET", path)
+        samples = []
+        for _ in range(count):
+            started = time.perf_counter()
+            self._cloud.call("GET", path)
+            samples.append(time.perf_counter() - started)
+            step()
+        return samples
+
+    def _many_clients(self, key: str, title: str, path: str) -> Result:
+        """How many answers a second several clients get that each ask again at once."""
+        clients, seconds = self._amounts.clients, self._amounts.seconds
+        self._progress(f"{title}, {clients} clients", None)()
+        samples: list[list[float]] = [[] for _ in range(clients)]
+        begun: list[float] = []
+        ready = threading.Barrier(clients, action=lambda: begun.append(time.perf_counter()))
+
+        def client(number: int) -> None:
+            try:
+                self._cloud.call("GET", path)
+            finally:
+                ready.wait()
+            now = time.perf_counter()
+            while not samples[number] or now < begun[0] + seconds:
+                self._cloud.call("GET", path)
+                after = time.perf_counter()
+                samples[number].append(after - now)
+                now = after
+
+        _together([functools.partial(client, number) for number in range(clients)])
+        taken = [s for one in samples for s in one]
+        return Result(key, rate(len(taken), time.perf_counter() - begun[0]), Spread.of(taken).text())
+
+    def _latency(self, key: str, samples: list[float]) -> Result:
+        return Result(key, percentile(samples, 0.5) * 1000, Spread.of(samples).text())
+
+
+def _together(jobs: list[Callable[[], None]]) -> None:
+    """Run all jobs at once, each in a thread of its own; the first error is raised when all have ended."""
+    errors: list[BaseException] = []
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _nothing() -> None:
+    return None
+
+
+#: The order of a run: memory first, while nothing has happened yet.
+MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists")
+
+
+def keys(measure: str) -> tuple[str, ...]:
+    """The rows that a measure fills."""
+    return {"memory": ("memory", "memory_largest"), "boot": ("boot", "boot_cpu", "delete", "delete_cpu"),
+            "act": ("stop", "start"), "reads": ("show", "show_rate", "flavors"), "lists": ("detail", "list"),
+            }.get(measure, (measure,))
+
+
+assert all(key in BY_KEY for measure in MEASURES for key in keys(measure))
