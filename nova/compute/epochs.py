@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The highest epoch that this host has seen for each server, in a file: lower ones are refused, also after a restart."""
+"""The highest epoch that this host has seen of each server, in a file: lower ones are refused, restart or not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Epochs:
                 self._seen[uuid] = max(epoch, self._seen.get(uuid, -1))
                 self._lines += 1
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
 
     def admit(self, uuid: str, epoch: int) -> bool:
         """Remember ``epoch``; False when a higher one was here before."""
@@ -38,8 +37,8 @@ class Epochs:
                 return False
             if epoch > seen:
                 self._seen[uuid] = epoch
-                self._file.write(orjson.dumps([uuid, epoch]) + b"\n")
-                self._file.flush()
+                with self._path.open("ab") as f:
+                    f.write(orjson.dumps([uuid, epoch]) + b"\n")
                 self._lines += 1
             return True
 
@@ -56,10 +55,5 @@ class Epochs:
             f.writelines(orjson.dumps([u, e]) + b"\n" for u, e in self._seen.items())
             f.flush()
             os.fsync(f.fileno())
-        self._file.close()
         fresh.rename(self._path)
-        self._file = self._path.open("ab")
         self._lines = len(self._seen)
-
-    def close(self) -> None:
-        self._file.close()

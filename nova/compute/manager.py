@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manager of one host: registers it, takes its operations, runs their steps, and keeps hypervisor and cell equal."""
+"""The manager of one host: registers it, takes and runs its operations, keeps hypervisor and cell equal."""
 
 from __future__ import annotations
 
@@ -78,7 +78,6 @@ class ComputeManager:
         self._pool.drain(30)
         self._pool.stop(1)
         self.driver.stop()
-        self._epochs.close()
 
     def _live(self) -> None:
         """Heartbeats, and the rows of this host that nobody told us of."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from nova import errors, states
 from nova.conductor.environment import Environment
 from nova.db.api import cells as mappings
-from nova.db.api import quotas
+from nova.db.api import quotas, server_groups
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
@@ -28,6 +28,7 @@ def _release_all(conn: sa.Connection, row: Row) -> None:
         raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
     allocation.release(conn, row.instance_uuid)
     claims.release(conn, row.instance_uuid)
+    server_groups.remove_member(conn, row.instance_uuid)
     charge = mappings.settle_deleted(conn, row.instance_uuid)
     if charge:
         quotas.release(conn, row.project_id, charge)

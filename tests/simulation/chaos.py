@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same cloud under the deterministic backend: messages lost, repeated and delayed, nodes killed at any commit."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors
+from nova.concurrency.simulation import Simulation
+from nova.conductor.audit import Auditor
+from nova.db.api.tables import operations as api_operations
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.operations import OPEN_STATES
+from nova.rpc.simulated import Faults, SimulatedBus
+from tests.functional.cloud import Cloud, make_conf
+
+
+@dataclasses.dataclass
+class Chaos:
+    """A cloud on a simulation. ``nodes`` can be killed and come back by themselves after a while."""
+
+    sim: Simulation
+    path: Path
+    cells: int = 1
+    hosts: int = 2
+
+    def __post_init__(self) -> None:
+        self.faults = Faults()
+        self.buses: list[SimulatedBus] = []
+        self.conf = make_conf(state_path=str(self.path), quota__instances=-1, quota__cores=-1, quota__ram=-1)
+        self.cloud = Cloud(self.path, self.conf, lambda name: f"sqlite:///{self.path}/{name}.sqlite", self._bus,
+                           cells_count=self.cells, hosts_count=self.hosts, synchronous="OFF")
+        self.kills = 0
+        self.budget = 0
+        self.rate = 0.0
+        self.down: dict[str, float] = {}
+        self.starters: dict[str, Any] = {}
+        self.sim.on_kill = self._killed
+        self.sim.crash = self._crash
+
+    def _bus(self, name: str, node: str, service: str) -> SimulatedBus:
+        bus = SimulatedBus(self.sim, name, self.faults, call_timeout=10.0)
+        self.buses.append(bus)
+        return bus
+
+    # -- nodes ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        cloud = self.cloud
+        cloud.setup()
+        cloud.start_api()
+        self.starters = {"scheduler": cloud.start_scheduler, "orchestrator": cloud.start_orchestrator}
+        for row in cloud.rows[1:]:
+            self.starters[f"conductor-{row['name']}"] = lambda n=row["name"]: cloud.start_cell_conductor(n)
+        for i in range(self.hosts):
+            self.starters[f"host{i + 1}"] = lambda i=i: cloud.start_host(f"host{i + 1}",
+                                                                        f"cell{i % self.cells + 1}")
+        for node in self.starters:
+            self.boot_node(node)
+
+    def boot_node(self, node: str) -> None:
+        with self.sim.node(node):
+            concurrency.spawn(self.starters[node], name=f"start-{node}")
+
+    def _crash(self, label: str, node: str) -> bool:
+        if self.budget <= 0 or node not in self.starters or self.sim.rng.random() >= self.rate:
+            return False
+        self.budget -= 1
+        return True
+
+    def _killed(self, node: str) -> None:
+        self.kills += 1
+        for bus in self.buses:
+            bus.forget(node)
+        self.down[node] = self.sim.clock + self.sim.rng.uniform(0.1, 25.0)
+
+    def revive(self) -> None:
+        """Bring back the nodes whose time has come; runs as a task of the story."""
+        while True:
+            concurrency.sleep(0.5)
+            for node, when in list(self.down.items()):
+                if self.sim.clock >= when:
+                    del self.down[node]
+                    self.boot_node(node)
+
+    # -- truth ---------------------------------------------------------------------------------------------------------
+
+    def open_rows(self) -> list[dict[str, Any]]:
+        rows = []
+        for database, tables in [(self.cloud.api, api_operations),
+                                 *((c.database, cell_operations) for c in self.cloud.cells.all())]:
+            o = tables.operations
+            with database.read() as conn:
+                rows += [dict(r) for r in conn.execute(sa.select(o).where(o.c.state.in_(OPEN_STATES))).mappings()]
+        return rows
+
+    def settle(self, timeout: float = 600.0) -> None:
+        """Faults off, everybody back, until every operation has ended."""
+        self.faults.drop = self.faults.duplicate = self.faults.delay = self.faults.lose_call = 0.0
+        self.budget = 0
+        self.down = dict.fromkeys(self.down, self.sim.clock)
+        end = self.sim.clock + timeout
+        while rows := self.open_rows():
+            if self.sim.clock > end:
+                brief = [{k: r[k] for k in ("uuid", "action", "state", "level", "host", "step", "owner", "epoch",
+                                            "due_at", "attempt")} for r in rows]
+                raise AssertionError(f"operations have not ended: {brief}")
+            concurrency.sleep(1.0)
+
+    def check(self, servers: list[str], deleted: set[str]) -> None:
+        """Nothing leaked, nothing stuck: every server is active with its guest, or in error with a fault, or gone."""
+        cloud = self.cloud
+        guests = {uuid: name for name, service in cloud.hosts.items() if self._alive(name)
+                  for uuid in service.manager.driver.list()}
+        rows: dict[str, Any] = {}
+        for cell in cloud.cells.all():
+            t = instances.instances
+            with cell.database.read() as conn:
+                rows |= {r["uuid"]: dict(r) for r in conn.execute(sa.select(t)).mappings()}
+        for uuid in servers:
+            try:
+                row: dict[str, Any] | None = cloud.servers.show(cloud.context(), uuid)
+            except errors.NotFound:
+                row = None
+            if uuid in deleted:
+                assert row is None, f"{uuid} was deleted and is {row}"
+                continue
+            assert row is not None, f"{uuid} is lost"
+            assert row["task_state"] is None, row
+            if row["vm_state"] == "active":
+                assert guests.get(uuid) == row["host"], f"{uuid} is on {guests.get(uuid)}, not {row['host']}"
+            else:
+                assert row["vm_state"] == "error" and row["fault"]["message"], row
+        for service in cloud.hosts.values():
+            service.manager._reconciler.remove_strangers()
+        left = {uuid for service in cloud.hosts.values() for uuid in service.manager.driver.list()}
+        assert left == {u for u in servers if u not in deleted and cloud.server(u)["vm_state"] == "active"}, left
+        assert Auditor(cloud.api, cloud.cells).scan() == []
+
+    def _alive(self, name: str) -> bool:
+        return name not in self.down
