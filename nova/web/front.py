@@ -180,7 +180,7 @@ class Front:
         environ = request.environ
         candidates = self._candidates(environ["REQUEST_METHOD"], path)
         _check_length(environ, candidates, self._options.max_body)
-        if candidates and all(c.route.rule is None for c in candidates):
+        if all(c.route.rule is None for c in candidates) if candidates else self._authenticator is None:
             request.context = context.RequestContext(request_id=request.request_id)
         else:
             self._authenticate(request)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Compute API as one WSGI application: ``/`` lists the versions, ``/v2.1`` and ``/v2`` serve them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from oslo_config import cfg
+
+from nova.api.compute import (
+    flavor_access,
+    flavor_extra_specs,
+    flavors,
+    instance_actions,
+    keypairs,
+    server_actions,
+    server_create,
+    server_ips,
+    server_metadata,
+    servers,
+    versions,
+)
+from nova.api.compute.hosts import Hosts
+from nova.api.compute.projects import Projects
+from nova.cells import Cells
+from nova.db.engine import Database
+from nova.operations import Operations
+from nova.policy import Policy
+from nova.quota import Quota
+from nova.store.servers import Servers as ServerStore
+from nova.web.front import Authenticator, Front, FrontOptions
+from nova.web.health import Health
+from nova.web.routing import Resource
+from nova.web.urlmap import URLMap
+
+_MEDIA = frozenset({"application/json", "application/vnd.openstack.compute+json"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Deps:
+    """What the Compute API works with. ``project_exists`` asks the identity service, where it can be asked;
+    ``www_authenticate`` tells clients without a token where to get one."""
+
+    conf: cfg.ConfigOpts
+    api: Database
+    cells: Cells
+    servers: ServerStore
+    operations: Operations
+    quota: Quota
+    images: server_create.ImageReferences
+    policy: Policy
+    authenticator: Authenticator
+    health: Health | None = None
+    project_exists: Callable[[str], bool] | None = None
+    www_authenticate: str = 'Keystone uri=""'
+
+
+def resources(deps: Deps) -> list[Resource]:
+    """Every resource of the API with its controller."""
+    limit = deps.conf.api.max_limit
+    hosts = Hosts(deps.api, deps.cells, deps.conf)
+    projects = Projects(deps.project_exists)
+    reader = server_create.CreateReader(deps.api, deps.images, hosts, deps.quota, deps.conf)
+    return [
+        Resource(flavors.ROUTES, flavors.Flavors(deps.api, limit)),
+        Resource(flavor_extra_specs.ROUTES, flavor_extra_specs.FlavorExtraSpecs(deps.api)),
+        Resource(flavor_access.ROUTES, flavor_access.FlavorAccess(deps.api, projects)),
+        Resource(keypairs.ROUTES, keypairs.KeyPairs(deps.api, deps.quota, limit)),
+        Resource(servers.ROUTES, servers.Servers(deps.api, deps.servers, deps.operations, reader, hosts, deps.conf)),
+        Resource(server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
+        Resource(server_metadata.ROUTES, server_metadata.ServerMetadata(deps.operations, deps.servers)),
+        Resource(server_ips.ROUTES, server_ips.ServerIps(deps.servers)),
+        Resource(instance_actions.ROUTES, instance_actions.InstanceActions(deps.servers, limit)),
+    ]
+
+
+def build(deps: Deps) -> URLMap:
+    """The application; mount it at ``/compute`` or serve it alone."""
+    served = resources(deps)
+    health = deps.health or Health()
+    options = FrontOptions(
+        max_body=deps.conf.api.max_request_body_size, strict_methods=False, project_in_url=True,
+        id_header="x-compute-request-id", www_authenticate=deps.www_authenticate, media_types=_MEDIA,
+        proxy_headers=deps.conf.api.enable_proxy_headers_parsing)
+
+    def front(id: str, *, legacy: bool) -> Front:
+        return Front("compute", [Resource(versions.ROUTES, versions.Versions(id)), *served],
+                     authenticator=deps.authenticator, policy=deps.policy, checks=health,
+                     versioning=versions.LEGACY if legacy else versions.MICROVERSIONS,
+                     options=dataclasses.replace(options, lenient=legacy))
+
+    root = Front("compute", [Resource(versions.ROOT_ROUTES, versions.RootVersions())], authenticator=None, policy=None,
+                 checks=health, options=dataclasses.replace(options, project_in_url=False))
+    return URLMap({"/v2.1": front("v2.1", legacy=False), "/v2": front("v2.0", legacy=True), "": root}, health)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts and services as the Compute API sees them: read from the API database and every cell, kept a second.
+
+States of services come from heartbeats by each database's own clock; a host's zone from the aggregates it is in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from oslo_config import cfg
+
+from nova import concurrency, errors
+from nova.cells import Cell, Cells
+from nova.db.api import aggregates
+from nova.db.api import cells as mappings
+from nova.db.api.tables import services as api_services
+from nova.db.cell.tables import services as cell_services
+from nova.db.engine import Database
+
+COMPUTE = "nova-compute"
+_KEEP = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """One service with what is derived of it. ``cell`` None: it belongs to the API level. ``known`` False: its cell did
+    not answer, and only the name of the host is known."""
+
+    row: dict[str, Any]
+    cell: Cell | None
+    up: bool
+    zone: str
+    known: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Snapshot:
+    at: float
+    services: list[Service]
+    zones: dict[str, str]
+    status: dict[str, str]
+
+
+class Hosts:
+    """Answers about services and hosts."""
+
+    def __init__(self, api: Database, cells: Cells, conf: cfg.ConfigOpts) -> None:
+        self._api = api
+        self._cells = cells
+        self._conf = conf
+        self._last: _Snapshot | None = None
+
+    @property
+    def default_zone(self) -> str:
+        return str(self._conf.default_availability_zone)
+
+    def services(self, *, fresh: bool = True) -> list[Service]:
+        """All services, of the API level first."""
+        return self._snapshot(fresh).services
+
+    def zones(self, *, fresh: bool = False) -> dict[str, str]:
+        """The zone of every compute host."""
+        return self._snapshot(fresh).zones
+
+    def status(self) -> dict[str, str]:
+        """The state of every compute host in the words of ``host_status``."""
+        return self._snapshot(False).status
+
+    def cell_of(self, host: str) -> Cell:
+        """The cell of a compute host. Raises NotFound for a host that no cell has."""
+        with self._api.read() as conn:
+            rows = mappings.list_hosts(conn, [host])
+        if not rows:
+            raise errors.NotFound(f"Compute host {host} could not be found.")
+        return self._cells.get(rows[0]["cell_uuid"])
+
+    def forget(self) -> None:
+        """Read anew at the next question: something was changed here."""
+        self._last = None
+
+    def _snapshot(self, fresh: bool) -> _Snapshot:
+        now = concurrency.monotonic()
+        last = self._last
+        if last is None or fresh or now - last.at > _KEEP:
+            last = self._last = self._read(now)
+        return last
+
+    def _read(self, now: float) -> _Snapshot:
+        answers = self._cells.scatter(_services_of, self._cells.with_hosts())
+        with self._api.read() as conn:
+            own = api_services.list(conn)
+            zones = aggregates.zones(conn)
+            silent = {cell.uuid: cell for cell, a in answers.items() if isinstance(a, errors.NovaError)}
+            lost = [r for r in mappings.list_hosts(conn) if r["cell_uuid"] in silent] if silent else []
+        internal = str(self._conf.internal_service_availability_zone)
+        found = [self._service(row, None, internal) for row in own]
+        for cell, answer in answers.items():
+            if isinstance(answer, errors.NovaError):
+                continue
+            for row in answer:
+                zone = zones.get(row["host"], self.default_zone) if row["binary"] == COMPUTE else internal
+                found.append(self._service(row, cell, zone))
+        found += [Service({"host": r["host"], "binary": COMPUTE}, silent[r["cell_uuid"]], False, "", known=False)
+                  for r in lost]
+        computes = [s for s in found if s.row["binary"] == COMPUTE]
+        return _Snapshot(now, found, {s.row["host"]: s.zone for s in computes if s.known},
+                         {s.row["host"]: _word(s) for s in computes})
+
+    def _service(self, row: dict[str, Any], cell: Cell | None, zone: str) -> Service:
+        up = not row["forced_down"] and row["age"] <= self._conf.service_down_time
+        return Service(row, cell, up, zone)
+
+
+def _services_of(cell: Cell) -> list[dict[str, Any]]:
+    with cell.database.read() as conn:
+        return cell_services.list(conn)
+
+
+def _word(service: Service) -> str:
+    if not service.known:
+        return "UNKNOWN"
+    if service.row["disabled"]:
+        return "MAINTENANCE"
+    if service.row["forced_down"]:
+        return "DOWN"
+    return "UP" if service.up else "UNKNOWN"
