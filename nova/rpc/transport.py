@@ -36,6 +36,7 @@ class Transport:
         self._url = _parse(conf, url)
         self._driver = _driver(conf, self._url, name, sender)
         self._remote = hasattr(self._driver, "_get_reply_q")
+        self._failures = _failures(self._remote)
         self._ready = concurrency.Event()
         self._closed = False
         if self._remote:
@@ -63,14 +64,14 @@ class Transport:
                                      timeout=timeout, retry=self._options.cast_retries)
         except oslo_errors.MessagingTimeout as e:
             raise errors.Unavailable(f"{topic} did not answer {method} within {timeout:.0f} s") from e
-        except (oslo_errors.MessagingException, OSError) as e:
+        except self._failures as e:
             raise errors.Unavailable(f"The message bus {self._name} does not take messages: {e}") from e
 
     def cast(self, topic: str, server: str | None, method: str, args: dict[str, Any], *, fanout: bool) -> None:
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server, fanout=fanout)
         try:
             self._driver.send(target, {}, {"method": method, "args": args}, retry=self._options.cast_retries)
-        except (oslo_errors.MessagingException, OSError) as e:
+        except self._failures as e:
             raise errors.Unavailable(f"The message bus {self._name} does not take messages: {e}") from e
 
     def listen(self, topic: str, server: str) -> Any:
@@ -92,12 +93,24 @@ class Transport:
         self._driver.cleanup()
 
 
+def _failures(remote: bool) -> tuple[type[Exception], ...]:
+    """What may come out of a driver when the broker is in trouble; oslo.messaging translates only some of it."""
+    if not remote:
+        return (oslo_errors.MessagingException,)
+    kombu, amqp = (importlib.import_module(f"{n}.exceptions") for n in ("kombu", "amqp"))
+    return oslo_errors.MessagingException, OSError, kombu.KombuError, amqp.AMQPError
+
+
 def _parse(conf: cfg.ConfigOpts, url: str) -> Any:
     oslo_messaging.set_transport_defaults(EXCHANGE)
+    expected = f"expected rabbit://USER:PASSWORD@HOST:PORT/VHOST or {MEMORY}://NAME"
     try:
-        return oslo_messaging.TransportURL.parse(conf, url)
-    except oslo_messaging.InvalidTransportURL as e:
-        raise errors.ConfigError(f"transport_url: {e}; expected rabbit://USER:PASSWORD@HOST:PORT/VHOST") from e
+        parsed = oslo_messaging.TransportURL.parse(conf, url)
+    except (oslo_messaging.InvalidTransportURL, ValueError) as e:
+        raise errors.ConfigError(f"transport_url: {e}; {expected}") from e
+    if not parsed.hosts or not all(h.hostname and (h.port or 1) in range(65536) for h in parsed.hosts):
+        raise errors.ConfigError(f"transport_url: it names no host or no possible port; {expected}")
+    return parsed
 
 
 def _driver(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> Any:
@@ -114,7 +127,7 @@ def _driver(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> Any:
 
 
 def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> None:
-    """Replicated queues with names that stay over restarts; what the operator has set wins."""
+    """Replicated queues with names that stay over restarts, and a quick return; what the operator has set wins."""
     from oslo_messaging._drivers import amqp, impl_rabbit
 
     conf.register_opts(impl_rabbit.rabbit_opts, group=_RABBIT)
@@ -122,7 +135,8 @@ def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) 
     quorum = conf.rpc.quorum_queues
     for option, value in (("rabbit_quorum_queue", quorum), ("rabbit_transient_quorum_queue", quorum),
                           ("use_queue_manager", quorum), ("amqp_durable_queues", False),
-                          ("heartbeat_timeout_threshold", conf.rpc.heartbeat)):
+                          ("heartbeat_timeout_threshold", conf.rpc.heartbeat),
+                          ("rabbit_retry_backoff", 1), ("rabbit_interval_max", 4)):
         conf.set_default(option, value, group=_RABBIT)
     # The queue manager counts names per (hostname, processname) in /dev/shm: give each bus of each service its own.
     url.query.setdefault("hostname", sender.host)

@@ -31,6 +31,11 @@ class RabbitMQ:
     def start(self) -> None:
         self.server.start()
 
+    @property
+    def running(self) -> bool:
+        process = self.server.process
+        return process is not None and process.poll() is None
+
     def stop(self) -> None:
         """Stop the broker in an orderly way; what is durable stays for the next start."""
         self.server.stop()
@@ -61,8 +66,10 @@ class RabbitMQ:
 
     def queues(self, vhost: str) -> dict[str, int]:
         """The queues of a vhost and how many messages wait in each."""
-        listed = self.server.ctl("list_queues", "-p", vhost, "-q", "--no-table-headers", "name", "messages")
-        return {line.split("\t")[0]: int(line.split("\t")[1]) for line in listed.splitlines() if "\t" in line}
+        return {name: int(count) for name, count in self._queues(vhost, "messages").items()}
+
+    def queue_types(self, vhost: str) -> dict[str, str]:
+        return self._queues(vhost, "type")
 
     def wipe(self, vhost: str) -> None:
         """Everything in the vhost is gone, as after the loss of the broker's disk."""
@@ -72,6 +79,10 @@ class RabbitMQ:
     def info(self) -> dict[str, Any]:
         """What another process needs to use this broker: ``RabbitMQ(**info)``."""
         return self.server.info()
+
+    def _queues(self, vhost: str, column: str) -> dict[str, str]:
+        listed = self.server.ctl("list_queues", "-p", vhost, "-q", "--no-table-headers", "name", column)
+        return dict(line.split("\t", 1) for line in listed.splitlines() if "\t" in line)
 
 
 class RabbitMQServer(Server):

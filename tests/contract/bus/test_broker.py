@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to callers when RabbitMQ is not there, hangs, comes back, or comes back empty."""
+
+from __future__ import annotations
+
+import gc
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nova import concurrency, errors
+from nova.context import RequestContext
+from nova.rpc.bus import OsloBus
+from nova.rpc.endpoint import Endpoint
+from nova.rpc.envelope import NullSigner, Sender
+from tests.contract.bus.conftest import make_conf
+from tests.services.process import free_port
+from tests.services.rabbitmq import RabbitMQ
+
+#: py-amqp leaves the sockets of lost connections to the garbage collector, which complains.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+CONTEXT = RequestContext(user_id="u1")
+
+
+class Desk(Endpoint):
+    def echo(self, context: RequestContext, value: Any) -> Any:
+        return value
+
+
+def make_bus(url: str, **options: Any) -> OsloBus:
+    return OsloBus(make_conf(heartbeat=2, **options), url, name=f"cell1-{uuid.uuid4().hex[:6]}", signer=NullSigner(),
+                   sender=Sender("api", "c1"))
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[RabbitMQ]:
+    made = RabbitMQ()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def vhost(broker: RabbitMQ) -> Iterator[str]:
+    """A virtual host of one's own; the broker is started again if the last test left it down."""
+    if not broker.running:
+        broker.start()
+    name = uuid.uuid4().hex[:8]
+    broker.create_vhost(name)
+    yield name
+    if broker.running:
+        broker.delete_vhost(name)
+    gc.collect()
+
+
+def until_it_works(bus: OsloBus, value: str) -> Any:
+    """A call, repeated while the bus finds its way back."""
+    for _ in range(60):
+        try:
+            return bus.call(CONTEXT, "conductor", "echo", timeout=2, args={"value": value})
+        except errors.Unavailable:
+            concurrency.sleep(0.2)
+    raise AssertionError("the bus did not come back")
+
+
+def fails(bus: OsloBus) -> None:
+    """Everything says Unavailable, and none of it takes for ever."""
+    found: list[type[Exception] | None] = []
+
+    def expect(action: Any) -> None:
+        try:
+            action()
+        except Exception as e:
+            found.append(type(e))
+        else:
+            found.append(None)
+
+    tasks = [concurrency.spawn(expect, action) for action in (
+        lambda: bus.cast(CONTEXT, "conductor", "echo", args={"value": 1}),
+        lambda: bus.call(CONTEXT, "conductor", "echo", timeout=1, args={"value": 1}),
+        lambda: bus.check(timeout=1))]
+    assert all([t.join(60) for t in tasks])
+    assert found == [errors.Unavailable] * 3
+
+
+def test_a_process_that_starts_without_a_broker_says_so() -> None:
+    bus = make_bus(f"rabbit://nova:secret@127.0.0.1:{free_port()}/", connect_timeout=1, cast_retries=0)
+    fails(bus)
+
+
+def test_wrong_credentials_are_told(broker: RabbitMQ) -> None:
+    bus = make_bus(broker.url().replace("secret", "wrong"), connect_timeout=1, cast_retries=0)
+    with pytest.raises(errors.Unavailable):
+        bus.check(timeout=5)
+
+
+def test_a_wrong_url_names_the_option() -> None:
+    for url in ("rabbit:/nonsense", "strange://x", "rabbit://h:99999999/"):
+        with pytest.raises(errors.ConfigError, match="transport_url"):
+            make_bus(url)
+
+
+def test_the_bus_survives_the_end_and_the_return_of_its_broker(broker: RabbitMQ, vhost: str) -> None:
+    bus = make_bus(broker.url(vhost))
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    try:
+        assert bus.call(CONTEXT, "conductor", "echo", args={"value": "before"}) == "before"
+        broker.stop()
+        fails(bus)
+        broker.start()
+        assert until_it_works(bus, "after") == "after"
+        assert bus.check(timeout=5) is None  # type: ignore[func-returns-value]
+    finally:
+        server.stop()
+        server.wait()
+        bus.close()
+
+
+def test_a_frozen_broker_lets_nobody_hang(broker: RabbitMQ, vhost: str) -> None:
+    bus = make_bus(broker.url(vhost))
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    try:
+        assert bus.call(CONTEXT, "conductor", "echo", args={"value": "before"}) == "before"
+        broker.freeze()
+        try:
+            fails(bus)
+        finally:
+            broker.thaw()
+        assert until_it_works(bus, "after") == "after"
+    finally:
+        server.stop()
+        server.wait()
+        bus.close()
+
+
+def test_a_broker_that_lost_everything_is_filled_again(broker: RabbitMQ, vhost: str) -> None:
+    bus = make_bus(broker.url(vhost))
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    try:
+        assert bus.call(CONTEXT, "conductor", "echo", args={"value": "before"}) == "before"
+        broker.wipe(vhost)
+        assert until_it_works(bus, "after") == "after"
+    finally:
+        server.stop()
+        server.wait()
+        bus.close()
+
+
+@pytest.mark.parametrize("quorum", [True, False])
+def test_queues_are_replicated_as_configured(broker: RabbitMQ, vhost: str, quorum: bool) -> None:
+    bus = make_bus(broker.url(vhost), quorum_queues=quorum)
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    try:
+        assert bus.call(CONTEXT, "conductor", "echo", args={"value": 1}) == 1
+        kinds = broker.queue_types(vhost)
+        assert {"conductor", "conductor.c1"} < kinds.keys()
+        assert set(kinds.values()) == {"quorum" if quorum else "classic"}
+    finally:
+        server.stop()
+        server.wait()
+        bus.close()
