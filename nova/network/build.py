@@ -15,7 +15,4 @@ def network_manager(conf: cfg.ConfigOpts, host: str, store: NetworkStore) -> Net
         return NetworkManager(conf, host, store, NullPlumbing())
     from nova.network.flatdhcp import FlatDHCP  # netlink costs 15 MiB, and nothing else here needs it
 
-    plumbing = FlatDHCP(conf)
-    manager = NetworkManager(conf, host, store, plumbing)
-    plumbing.leases.on_change(manager.lease)
-    return manager
+    return NetworkManager(conf, host, store, FlatDHCP(conf))

@@ -27,7 +27,7 @@ from nova.host.net.dnsmasq import Dnsmasq, Host, Service, Settings
 from nova.host.net.nft import Nft
 from nova.network.batch import Batch
 from nova.network.leases import Leases, LeaseSocket
-from nova.network.plumbing import Document
+from nova.network.plumbing import Document, LeaseListener
 
 LOG = logging.getLogger(__name__)
 _SCRIPT = """#!{python} -E
@@ -41,11 +41,10 @@ sys.exit(main())
 class FlatDHCP:
     """The data plane of one host. What it made survives it; :meth:`prepare` takes it over again."""
 
-    def __init__(self, conf: cfg.ConfigOpts, leases: Leases | None = None) -> None:
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf.network
         self._directory = pathlib.Path(self._conf.networks_path).absolute()
-        self.leases = leases or Leases()
-        self._socket = LeaseSocket(self._directory / "leases.sock", self.leases.handle)
+        self._socket: LeaseSocket | None = None
         nft = Nft(self._conf.command_timeout)
         self._filters = filters.Filters(nft, self._conf.table)
         self._nat = nat.Nat(nft, self._outside(), self._conf.table)
@@ -59,7 +58,7 @@ class FlatDHCP:
         self._settings = Settings(self._directory, "", str(self._directory / "leases.sock"), self._conf.dnsmasq_user,
                                   self._conf.dnsmasq_config_file, self._conf.command_timeout)
 
-    def prepare(self) -> None:
+    def prepare(self, lease: LeaseListener) -> None:
         for program in ("nft", "dnsmasq"):
             if shutil.which(program) is None:
                 raise errors.ConfigError(f"network.manager: the program {program} is not installed; install it, or set "
@@ -68,6 +67,7 @@ class FlatDHCP:
         forwarding.enable()
         self._filters.prepare([self._conf.flat_interface] if self._conf.flat_interface else [])
         self._settings = dataclasses.replace(self._settings, script=self._script())
+        self._socket = LeaseSocket(pathlib.Path(self._settings.socket), Leases(self._serves, lease).handle)
         self._socket.start()
         for file in sorted(self._directory.glob("*/network.json")):
             network = orjson.loads(file.read_bytes())
@@ -136,7 +136,8 @@ class FlatDHCP:
             self._forget(device, macs)
 
     def stop(self) -> None:
-        self._socket.stop()
+        if self._socket is not None:
+            self._socket.stop()
 
     def teardown(self) -> None:
         for network in self.networks():
@@ -151,15 +152,19 @@ class FlatDHCP:
         with self._lock:
             self._ports[vif["device"]] = vif
 
+    def _serves(self, mac: str, address: str) -> bool:
+        with self._lock:
+            services = list(self._dhcp.values())
+        return any(dhcp.serves(mac, address) for dhcp in services)
+
     def _forget(self, device: str, macs: frozenset[str]) -> None:
         """DHCP serves the port no more. Of one that a former process set up only what the filters said is known."""
         with self._lock:
             vif = self._ports.pop(device, None)
             services = list(self._dhcp.values())
         for mac in macs | ({vif["address"]} if vif else set()):
-            lease = self.leases.drop(mac)
             for dhcp in services:
-                dhcp.remove(mac, lease.expires if lease else 0.0)
+                dhcp.remove(mac)
 
     def _bridge(self, network: Document) -> None:
         length = ipaddress.ip_network(network["cidr"]).prefixlen

@@ -40,38 +40,40 @@ class Lease:
 
 
 class Leases:
-    """The leases that guests hold, as far as dnsmasq told. ``changed(mac, address, event)`` hears when that changes."""
+    """The leases that guests hold, as far as dnsmasq told.
 
-    def __init__(self, changed: Callable[[str, str, str], None] | None = None) -> None:
-        self._changed = changed
+    ``serves(mac, address)`` says if there is such a guest; a lease of another is nobody's. ``changed(mac, address,
+    event)`` hears of leases that were made or have ended.
+    """
+
+    def __init__(self, serves: Callable[[str, str], bool], changed: Callable[[str, str, str], None]) -> None:
+        self._serves, self._changed = serves, changed
         self._lock = concurrency.Lock()
         self._held: dict[str, Lease] = {}
-
-    def on_change(self, changed: Callable[[str, str, str], None]) -> None:
-        self._changed = changed
-
-    def drop(self, mac: str) -> Lease | None:
-        """Forget a guest that is no longer here; returns what it held."""
-        with self._lock:
-            return self._held.pop(mac, None)
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
         """What the script said; the answer is for the script."""
         event, interface = str(message.get("event")), str(message.get("interface") or "")
         if event == "init":
-            with self._lock:
-                return {"leases": [held.line() for held in self._held.values() if held.interface == interface]}
+            return {"leases": [lease.line() for lease in self._living() if lease.interface == interface]}
         if event not in ("add", "old", "del"):
             return {}
         mac, address = str(message.get("mac") or "").lower(), str(message.get("address") or "")
-        if self._note(event, mac, address, interface, message) and self._changed is not None:
+        if self._note(event, mac, address, interface, message):
             self._changed(mac, address, event)
         return {}
+
+    def _living(self) -> list[Lease]:
+        now = concurrency.time()
+        with self._lock:
+            kept = {m: v for m, v in self._held.items() if v.expires > now and self._serves(m, v.address)}
+            self._held = kept
+        return list(kept.values())
 
     def _note(self, event: str, mac: str, address: str, interface: str, message: dict[str, Any]) -> bool:
         with self._lock:
             before = self._held.pop(mac, None)
-            if event == "del":
+            if event == "del" or not self._serves(mac, address):
                 return before is not None
             expires = int(concurrency.time()) + int(message.get("remaining") or 0)
             self._held[mac] = Lease(mac, address, interface, expires, message.get("hostname") or "*",

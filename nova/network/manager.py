@@ -54,7 +54,7 @@ class NetworkManager:
 
     def start(self) -> None:
         """Take over what is running on this host, then look after it. Raises ConfigError when this host cannot."""
-        self._plumbing.prepare()
+        self._plumbing.prepare(self.lease)
         self._tasks = [concurrency.spawn(self._watch, name="network-sync"),
                        concurrency.spawn(self._report_leases, name="network-leases")]
 

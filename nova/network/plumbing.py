@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 Document = dict[str, Any]
+#: Called with hardware address, address and event: ``add``, ``old`` or ``del``.
+LeaseListener = Callable[[str, str, str], None]
 
 
 class Plumbing(Protocol):
     """Everything may be repeated; ports are named by their device."""
 
-    def prepare(self) -> None:
-        """Get ready, and take over what a former process left running."""
+    def prepare(self, lease: LeaseListener) -> None:
+        """Get ready, and take over what a former process left running. ``lease`` is told of changes."""
         ...
 
     def intact(self) -> bool:
@@ -54,7 +56,7 @@ class NullPlumbing:
         self._ports: dict[str, Document] = {}
         self._networks: dict[str, Document] = {}
 
-    def prepare(self) -> None:
+    def prepare(self, lease: LeaseListener) -> None:
         return None
 
     def intact(self) -> bool:

@@ -69,7 +69,7 @@ class Dnsmasq:
         self._pid_file = self._base / "pid"
         self._hosts_dir = self._base / "hosts"
         self._lock = concurrency.Lock()
-        self._stale: dict[str, tuple[Host, float]] = {}  # removed here, still known there; end of its lease
+        self._stale: dict[str, tuple[Host, float]] = {}  # removed here, still known there; latest end of its lease
 
     def ensure(self) -> None:
         """Run it, as it should be: one that runs already stays, unless it was started with other options."""
@@ -100,18 +100,18 @@ class Dnsmasq:
             elif leased or known[0] != host or old not in (None, host.line()):
                 self._hang_up()
 
-    def remove(self, mac: str, leased_until: float = 0.0) -> None:
+    def remove(self, mac: str) -> None:
         """Serve this guest no more."""
         file = self._file(mac)
         line = _read(file)
         with self._lock:
             file.unlink(missing_ok=True)
             if line is not None:
-                self._stale[mac] = _parse(line), leased_until
+                self._stale[mac] = _parse(line), concurrency.time() + self.service.lease_time
 
-    def hosts(self) -> list[Host]:
-        lines = (_read(f) for f in sorted(self._hosts_dir.iterdir()) if not f.name.startswith("."))
-        return [_parse(line) for line in lines if line]
+    def serves(self, mac: str, address: str) -> bool:
+        line = _read(self._file(mac))
+        return line is not None and _parse(line).address == address
 
     def pid(self) -> int | None:
         """Of the running dnsmasq that is ours; None when there is none."""

@@ -98,10 +98,11 @@ class Filters:
 
     def intact(self, digest: str | None = None) -> bool:
         """Whether our frame is in the kernel still (the one with this digest)."""
+        inet = [o for o in self._nft.table("inet", self._inet.name) if o.get("rule", {}).get("chain") == "output"]
         comments = [o["rule"].get("comment") for o in self._nft.table("bridge", self._bridge.name)
                     if o.get("rule", {}).get("chain") == "prerouting"]
         known = comments[-1] if comments else None
-        return known is not None and (digest is None or known == digest)
+        return len(inet) == 2 and known is not None and (digest is None or known == digest)
 
     def devices(self) -> set[str]:
         """Taps that have a filter."""

@@ -88,30 +88,29 @@ Starter = Callable[..., NetworkManager]
 
 @pytest.fixture
 def start(host: Machine, cell: Cell, tmp_path: Path) -> Iterator[Starter]:
-    """Starts nova-network on the host; again means that the former one has ended, as a process does."""
-    running: list[NetworkManager] = []
-    last: list[Any] = []
+    """Starts nova-network on the host, or another; again means that the former has ended, as a process does."""
+    running: dict[str, tuple[Machine, NetworkManager]] = {}
 
-    def starter(**overrides: Any) -> NetworkManager:
-        if running:
-            running.pop().stop()
+    def starter(machine: Machine = host, **overrides: Any) -> NetworkManager:
+        if machine.name in running:
+            running.pop(machine.name)[1].stop()
         conf = cfg.ConfigOpts()
-        conf.register_opt(cfg.StrOpt("state_path", default=str(tmp_path)))
+        conf.register_opt(cfg.StrOpt("state_path", default=str(tmp_path if machine is host else tmp_path / "other")))
         options.register(conf)
         conf([], default_config_files=[], default_config_dirs=[])
         for name, value in overrides.items():
             conf.set_override(name, value, group="network")
-        manager = network_manager(conf, "host1", cell)
-        last[:] = [manager]
-        manager.start()
-        running.append(manager)
+        manager = network_manager(conf, "host1" if machine is host else "host2", cell)
+        running[machine.name] = machine, manager
+        with inside(machine):
+            manager.start()
         return manager
 
     yield starter
-    for manager in running:
-        manager.stop()
-    for manager in last:
-        manager.teardown()
+    for machine, manager in running.values():
+        with inside(machine):
+            manager.stop()
+            manager.teardown()
 
 
 @pytest.fixture

@@ -97,7 +97,8 @@ class Guest(Machine):
     def dhcp(self, tries: int = 8) -> str | None:
         """Ask for an address as a guest does at its start; None when nobody gives one."""
         self.run("ip", "addr", "flush", "dev", "eth0")
-        self.works("udhcpc", "-i", "eth0", "-n", "-q", "-t", str(tries), "-T", "1", "-s", str(self._script))
+        self.works("timeout", "30", "udhcpc", "-i", "eth0", "-n", "-q", "-t", str(tries), "-T", "1",
+                   "-s", str(self._script))
         return next(iter(self.addresses()), None)
 
 
