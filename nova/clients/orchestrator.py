@@ -7,11 +7,11 @@ from typing import Any
 
 from nova.context import RequestContext
 
-TOPIC, NAMESPACE = "orchestrator", "orchestrator"
+TOPIC, NAMESPACE, CELL_NAMESPACE = "orchestrator", "orchestrator", "cell_orchestrator"
 
 
 class OrchestratorClient:
-    """``cell_uuid`` None names a row of the API database."""
+    """From the API level. ``cell_uuid`` None names rows of the API database."""
 
     def __init__(self, bus: Any) -> None:
         self._bus = bus
@@ -21,5 +21,15 @@ class OrchestratorClient:
         self._bus.cast(context, TOPIC, "look", namespace=NAMESPACE,
                        args={"operations": operations, "cell_uuid": cell_uuid})
 
-    def inventory_changed(self, context: RequestContext, cell_uuid: str | None = None) -> None:
-        self._bus.cast(context, TOPIC, "inventory_changed", namespace=NAMESPACE, args={"cell_uuid": cell_uuid})
+
+class CellOrchestratorClient:
+    """From within a cell, over the cell's own bus: rows of that cell, and its hosts' inventories."""
+
+    def __init__(self, bus: Any) -> None:
+        self._bus = bus
+
+    def look(self, context: RequestContext, operations: list[list[Any]]) -> None:
+        self._bus.cast(context, TOPIC, "look", namespace=CELL_NAMESPACE, args={"operations": operations})
+
+    def inventory_changed(self, context: RequestContext) -> None:
+        self._bus.cast(context, TOPIC, "inventory_changed", namespace=CELL_NAMESPACE, args={})

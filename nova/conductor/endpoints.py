@@ -122,16 +122,29 @@ class StoreEndpoint(Endpoint):
 
 
 class OrchestratorEndpoint(Endpoint):
-    """``cell_uuid`` None in a message that came over a cell's bus means that cell; ``home`` says which it is."""
+    """For the API level: rows of the API database, or of the cell that is named."""
 
     namespace = client.NAMESPACE
     version = "1.0"
 
-    def __init__(self, orchestrator: Orchestrator, inventories: Inventories, *, home: str | None) -> None:
-        self._orchestrator, self._inventories, self._home = orchestrator, inventories, home
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
 
     def look(self, context: RequestContext, operations: list[list[Any]], cell_uuid: str | None = None) -> None:
-        self._orchestrator.look(cell_uuid or self._home, operations)
+        self._orchestrator.look(cell_uuid, operations)
 
-    def inventory_changed(self, context: RequestContext, cell_uuid: str | None = None) -> None:
+
+class CellOrchestratorEndpoint(Endpoint):
+    """For one cell, over its bus: what comes from there is about that cell and no other."""
+
+    namespace = client.CELL_NAMESPACE
+    version = "1.0"
+
+    def __init__(self, orchestrator: Orchestrator, inventories: Inventories, cell_uuid: str) -> None:
+        self._orchestrator, self._inventories, self._cell_uuid = orchestrator, inventories, cell_uuid
+
+    def look(self, context: RequestContext, operations: list[list[Any]]) -> None:
+        self._orchestrator.look(self._cell_uuid, operations)
+
+    def inventory_changed(self, context: RequestContext) -> None:
         self._inventories.changed()

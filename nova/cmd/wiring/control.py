@@ -10,10 +10,11 @@ from typing import Any
 from nova import errors
 from nova.cells import Cells
 from nova.clients.nudges import Sender as NudgeSender
-from nova.clients.orchestrator import OrchestratorClient
+from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
 from nova.cmd.wiring.presence import Presence
-from nova.conductor.endpoints import Heartbeats, OrchestratorEndpoint, StoreEndpoint
+from nova.conductor.audit import Auditor
+from nova.conductor.endpoints import CellOrchestratorEndpoint, Heartbeats, OrchestratorEndpoint, StoreEndpoint
 from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
@@ -86,8 +87,7 @@ class OrchestratorService:
     """nova-conductor, role api."""
 
     orchestrator: Orchestrator
-    janitor: Janitor
-    inventories: Inventories
+    keepers: list[Any]
     sender: NudgeSender
     presence: Presence
     serve: Callable[[], list[Any]]
@@ -96,20 +96,16 @@ class OrchestratorService:
     def start(self) -> None:
         self.sender.start()
         self.presence.start()
-        self.inventories.start()
         self.servers = self.serve()
-        for server in self.servers:
-            server.start()
-        self.janitor.start()
+        for part in [*self.servers, *self.keepers]:
+            part.start()
 
     def stop(self) -> None:
-        self.janitor.stop()
-        for server in self.servers:
-            server.stop()
+        for part in [*self.keepers, *self.servers]:
+            part.stop()
         for server in self.servers:
             server.wait()
         self.orchestrator.stop()
-        self.inventories.stop()
         self.presence.stop()
         self.sender.stop()
 
@@ -125,11 +121,16 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease)
 
     def serve() -> list[Any]:
-        buses = [(plane.bus, None), *((c.bus, c.uuid) for c in plane.cells.with_hosts())]
-        return [bus.serve("orchestrator", host, [OrchestratorEndpoint(orchestrator, inventories, home=home)],
-                          workers=conf.workers) for bus, home in buses]
+        """One server per bus: a cell that shares the API's bus shares its server."""
+        offered: dict[int, tuple[Any, list[Any]]] = {id(plane.bus): (plane.bus, [OrchestratorEndpoint(orchestrator)])}
+        for cell in plane.cells.with_hosts():
+            _, endpoints = offered.setdefault(id(cell.bus), (cell.bus, []))
+            endpoints.append(CellOrchestratorEndpoint(orchestrator, inventories, cell.uuid))
+        return [bus.serve("orchestrator", host, endpoints, workers=conf.workers)
+                for bus, endpoints in offered.values()]
 
-    return OrchestratorService(orchestrator, janitor, inventories, sender, presence, serve)
+    auditor = Auditor(plane.api, plane.cells)
+    return OrchestratorService(orchestrator, [inventories, janitor, auditor], sender, presence, serve)
 
 
 @dataclasses.dataclass
@@ -160,7 +161,7 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
     """Serves the Store to the hosts of one cell; it knows its cell's database and bus and nothing above."""
     sender = NudgeSender(drop=drop)
     heartbeats = Heartbeats(database, interval=min(1.0, conf.report_interval / 2))
-    orchestrator = OrchestratorClient(bus)
+    orchestrator = CellOrchestratorClient(bus)
 
     def inventory_changed() -> None:
         sender.send("inventory", orchestrator.inventory_changed, service_context())

@@ -10,7 +10,7 @@ from typing import Any
 
 from nova.clients.network import NetworkClient
 from nova.clients.nudges import Sender as NudgeSender
-from nova.clients.orchestrator import OrchestratorClient
+from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.store import RemoteStore
 from nova.compute.endpoint import ComputeEndpoint
 from nova.compute.manager import ComputeManager, Settings
@@ -74,7 +74,7 @@ def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_
     """nova-compute for ``host`` on the bus of its cell."""
     sender = NudgeSender(drop=drop)
     driver = registry.load(driver_name, conf, host, state_path)
-    orchestrator = OrchestratorClient(bus)
+    orchestrator = CellOrchestratorClient(bus)
 
     def nudge_up(row: Row) -> None:
         sender.send(f"orchestrator.{row.action}", orchestrator.look, service_context(), [[row.uuid, row.epoch]])
