@@ -27,7 +27,7 @@ class Identity:
 
 
 def keys_path(conf: Any) -> Path:
-    return Path(conf.rpc.keys or Path(conf.state_path) / "keys")
+    return Path(conf.rpc["keys"] or Path(conf.state_path) / "keys")  # .keys is the mapping's own
 
 
 def signer(conf: Any, identity: Identity, *, on_host: bool) -> Signer:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-manage cell_v2: which cells there are, and which hosts are in them."""
+
+from __future__ import annotations
+
+import click
+import sqlalchemy as sa
+
+from nova import errors
+from nova.cmd import provision
+from nova.cmd.manage.tool import State, Tool
+from nova.cmd.wiring.broker import transport_url
+from nova.db.api import cells as mappings
+from nova.db.engine import Database
+
+
+@click.group("cell_v2", cls=Tool)
+def cell_v2() -> None:
+    """Cells: shards of the cloud, each with a database and a message broker of its own."""
+
+
+@cell_v2.command("simple_cell_setup")
+@click.option("--transport-url", "--transport_url", "url", help="Broker of cell1. Default: transport_url.")
+@click.pass_obj
+def simple_cell_setup(state: State, url: str | None) -> None:
+    """Set up cell0 and cell1 on the databases of this configuration, migrate them, and map their hosts.
+
+    May be run again, for example to map hosts that were added.
+    """
+    with state.database("api", synced=True) as api:
+        connection = _own_connection(state)
+        provision.map_cell0(api, provision.cell0_url(connection))
+        provision.create_cell(api, provision.CellSpec("cell1", connection, url or transport_url(state.conf)))
+        provision.sync_cells(api)
+        hosts = provision.discover_hosts(api)
+        _show_cells(state, api, verbose=False)
+        if hosts:
+            state.show(["Host", "Cell"], hosts)
+
+
+@cell_v2.command("map_cell0")
+@click.option("--database_connection", "--database-connection", "url",
+              help="Database of cell0. Default: that of section [database] with _cell0 in its name.")
+@click.pass_obj
+def map_cell0(state: State, url: str | None) -> None:
+    """Record cell0, which keeps servers that never got a host."""
+    with state.database("api", synced=True) as api:
+        made = provision.map_cell0(api, url or provision.cell0_url(_own_connection(state)))
+        click.echo("cell0 is set up" if made else "cell0 is set up already")
+
+
+@cell_v2.command("create_cell")
+@click.option("--name", required=True, help="Name of the cell.")
+@click.option("--database_connection", "--database-connection", "url",
+              help="Its database. Default: that of section [database].")
+@click.option("--transport-url", "--transport_url", "broker", help="Its broker. Default: transport_url.")
+@click.option("--disabled", is_flag=True, help="The scheduler does not use it until it is enabled.")
+@click.pass_obj
+def create_cell(state: State, name: str, url: str | None, broker: str | None, disabled: bool) -> None:
+    """Record a cell. Its database is to be migrated by 'nova-manage db sync'."""
+    with state.database("api", synced=True) as api:
+        spec = provision.CellSpec(name, url or _own_connection(state), broker or transport_url(state.conf),
+                                  disabled=disabled)
+        uuid = provision.create_cell(api, spec)
+        if uuid is None:
+            raise errors.Conflict(f"a cell called {name}, or one with this database, is there already; see "
+                                  f"'nova-manage cell_v2 list_cells'")
+        state.show(["UUID", "Name"], [[uuid, name]])
+
+
+@cell_v2.command("list_cells")
+@click.option("--verbose", is_flag=True, help="Show passwords in URLs.")
+@click.pass_obj
+def list_cells(state: State, verbose: bool) -> None:
+    """Cells with their databases and brokers."""
+    with state.database("api", synced=True) as api:
+        _show_cells(state, api, verbose=verbose)
+
+
+@cell_v2.command("discover_hosts")
+@click.option("--cell_uuid", "--cell-uuid", help="Look only in this cell.")
+@click.pass_obj
+def discover_hosts(state: State, cell_uuid: str | None) -> None:
+    """Map hosts that have started in a cell and are not known yet."""
+    with state.database("api", synced=True) as api:
+        _must_exist(api, cell_uuid)
+        state.show(["Host", "Cell"], provision.discover_hosts(api, cell_uuid))
+
+
+@cell_v2.command("list_hosts")
+@click.option("--cell_uuid", "--cell-uuid", help="Only hosts of this cell.")
+@click.pass_obj
+def list_hosts(state: State, cell_uuid: str | None) -> None:
+    """Hosts with their cells."""
+    with state.database("api", synced=True) as api:
+        _must_exist(api, cell_uuid)
+        with api.read() as conn:
+            names = {c["uuid"]: c["name"] for c in mappings.list_cells(conn)}
+            hosts = mappings.list_hosts(conn)
+        state.show(["Cell Name", "Cell UUID", "Hostname"],
+                   [[names.get(h["cell_uuid"]), h["cell_uuid"], h["host"]] for h in hosts
+                    if cell_uuid in (None, h["cell_uuid"])])
+
+
+def _own_connection(state: State) -> str:
+    connection: str | None = state.conf.database.connection
+    if not connection:
+        raise errors.ConfigError("[database] connection is not set; write the URL of cell1's database into the "
+                                 "configuration")
+    return connection
+
+
+def _must_exist(api: Database, cell_uuid: str | None) -> None:
+    with api.read() as conn:
+        known = [c["uuid"] for c in mappings.list_cells(conn)]
+    if cell_uuid is not None and cell_uuid not in known:
+        raise errors.NotFound(f"there is no cell {cell_uuid}; see 'nova-manage cell_v2 list_cells'")
+
+
+def _show_cells(state: State, api: Database, *, verbose: bool) -> None:
+    with api.read() as conn:
+        rows = mappings.list_cells(conn)
+    state.show(["Name", "UUID", "Transport URL", "Database Connection", "Disabled"],
+               [[r["name"], r["uuid"], _masked(r["transport_url"] or "none:///", verbose),
+                 _masked(r["database_connection"], verbose), bool(r["disabled"])] for r in rows])
+
+
+def _masked(url: str, verbose: bool) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=not verbose)
+    except (sa.exc.ArgumentError, ValueError):  # several brokers in one URL
+        return url if verbose else url.rpartition("@")[2]
