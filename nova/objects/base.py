@@ -161,9 +161,9 @@ def _field(annotation: Any, default: Any) -> fields.Field[Any]:
 
 
 def _declared(cls: type[NovaObject]) -> dict[str, fields.Field[Any]]:
-    own = {n for c in cls.__mro__ if c is not NovaObject and issubclass(c, NovaObject) for n in c.__annotations__}
-    hints = typing.get_type_hints(cls)
-    return {n: _field(a, cls.__dict__.get(n, _MISSING)) for n, a in hints.items()
+    """The fields that the class itself declares; those of its bases are inherited as they are."""
+    own = vars(cls).get("__annotations__", {})
+    return {n: _field(a, vars(cls).get(n, _MISSING)) for n, a in typing.get_type_hints(cls).items()
             if n in own and typing.get_origin(a) is not ClassVar}
 
 
