@@ -72,7 +72,7 @@ def try_claim(conn: sa.Connection, consumer_uuid: str, project_id: str, user_id:
         return refusal
     _take(conn, provider_uuid, wanted)
     _record(conn, consumer_uuid, project_id, user_id, consumer_type, known=consumer_known)
-    conn.execute(sa.insert(tables.allocations), [
+    conn.execute(_NEW_ALLOCATION, [
         {"consumer_uuid": consumer_uuid, "provider_uuid": provider_uuid, "resource_class": name, "used": amount}
         for name, amount in sorted(wanted.items())])
     return None
@@ -90,25 +90,22 @@ def claim(conn: sa.Connection, consumer_uuid: str, project_id: str, user_id: str
 
 def release(conn: sa.Connection, consumer_uuid: str, provider_uuid: str | None = None) -> bool:
     """Give back what the consumer holds, on one provider or everywhere; False when it held nothing."""
-    a = tables.allocations
     if provider_uuid is None:
-        held_on = conn.scalars(sa.select(a.c.provider_uuid).where(a.c.consumer_uuid == consumer_uuid).distinct()).all()
+        held_on = sorted(conn.scalars(_HELD_ON, {"consumer": consumer_uuid}))
     else:
         held_on = [provider_uuid]
-    if not held_on:
-        return False
     tables.touch_all(conn, held_on)
-    mine = sa.and_(a.c.consumer_uuid == consumer_uuid, a.c.provider_uuid.in_(held_on))
-    held: dict[str, dict[str, int]] = {}
-    for provider, name, amount in conn.execute(sa.select(a.c.provider_uuid, a.c.resource_class, a.c.used).where(mine)):
-        held.setdefault(provider, {})[name] = amount
-    if not held:
-        return False
-    conn.execute(sa.delete(a).where(mine))
-    for provider in sorted(held):
-        _give_back(conn, provider, held[provider])
-    _forget_if_empty(conn, consumer_uuid)
-    return True
+    released = False
+    for provider in held_on:
+        key = {"consumer": consumer_uuid, "provider": provider}
+        amounts = {name: amount for name, amount in conn.execute(_HELD, key)}
+        if amounts:
+            conn.execute(_DROP, key)
+            _give_back(conn, provider, amounts)
+            released = True
+    if released:
+        _forget_if_empty(conn, consumer_uuid)
+    return released
 
 
 def move(conn: sa.Connection, from_consumer: str, to_consumer: str, *, consumer_type: str = MIGRATION) -> bool:
@@ -117,8 +114,7 @@ def move(conn: sa.Connection, from_consumer: str, to_consumer: str, *, consumer_
     Nothing happens (and False is returned) when ``to_consumer`` holds something already: then it was done before.
     """
     a, c = tables.allocations, tables.consumers
-    held_on = conn.scalars(sa.select(a.c.provider_uuid).where(a.c.consumer_uuid == from_consumer).distinct()).all()
-    tables.touch_all(conn, held_on)
+    tables.touch_all(conn, conn.scalars(_HELD_ON, {"consumer": from_consumer}).all())
     owner = conn.execute(sa.select(c.c.project_id, c.c.user_id).where(c.c.uuid == from_consumer)).first()
     taken = conn.execute(sa.select(a.c.consumer_uuid).where(a.c.consumer_uuid == to_consumer).limit(1)).first()
     if owner is None or taken is not None:
@@ -184,19 +180,16 @@ def _give_back(conn: sa.Connection, provider_uuid: str, amounts: Amounts) -> Non
 
 
 def _record(conn: sa.Connection, uuid: str, project_id: str, user_id: str, kind: str, *, known: bool) -> None:
-    c = tables.consumers
     if known:
-        conn.execute(sa.update(c).where(c.c.uuid == uuid).values(generation=c.c.generation + 1))
+        conn.execute(_RAISE_CONSUMER, {"consumer": uuid})
     else:
-        conn.execute(sa.insert(c).values(uuid=uuid, project_id=project_id, user_id=user_id, type=kind, generation=1,
-                                         created_at=schema.db_now()))
+        conn.execute(_NEW_CONSUMER, {"uuid": uuid, "project_id": project_id, "user_id": user_id, "type": kind,
+                                     "generation": 1})
 
 
 def _forget_if_empty(conn: sa.Connection, consumer_uuid: str) -> None:
-    a, c = tables.allocations, tables.consumers
-    left = sa.exists().where(a.c.consumer_uuid == consumer_uuid)
-    if conn.execute(sa.delete(c).where(c.c.uuid == consumer_uuid, ~left)).rowcount == 0:
-        conn.execute(sa.update(c).where(c.c.uuid == consumer_uuid).values(generation=c.c.generation + 1))
+    if conn.execute(_FORGET, {"consumer": consumer_uuid}).rowcount == 0:
+        conn.execute(_RAISE_CONSUMER, {"consumer": consumer_uuid})
 
 
 def _make_state_query() -> sa.Select[Any]:
@@ -209,7 +202,19 @@ def _make_state_query() -> sa.Select[Any]:
             .where(i.c.provider_uuid == sa.bindparam("provider")))
 
 
+# Statements are made once: building them costs more than running them.
+_A, _C = tables.allocations, tables.consumers
+_OF_CONSUMER = _A.c.consumer_uuid == sa.bindparam("consumer")
+_MINE = sa.and_(_OF_CONSUMER, _A.c.provider_uuid == sa.bindparam("provider"))
 _STATE = _make_state_query()
+_HELD_ON = sa.select(_A.c.provider_uuid).where(_OF_CONSUMER).distinct()
+_HELD = sa.select(_A.c.resource_class, _A.c.used).where(_MINE)
+_DROP = sa.delete(_A).where(_MINE)
+_NEW_ALLOCATION = sa.insert(_A)
+_NEW_CONSUMER = sa.insert(_C).values(created_at=schema.db_now())
+_RAISE_CONSUMER = (sa.update(_C).where(_C.c.uuid == sa.bindparam("consumer"))
+                   .values(generation=_C.c.generation + 1))
+_FORGET = sa.delete(_C).where(_C.c.uuid == sa.bindparam("consumer"), ~sa.exists().where(_OF_CONSUMER))
 
 
 def _amount_case(names: tuple[str, ...]) -> sa.Case[int]:
@@ -218,12 +223,17 @@ def _amount_case(names: tuple[str, ...]) -> sa.Case[int]:
                      for k, name in enumerate(names)), else_=0)
 
 
+def _one_of(names: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    # Not IN: its list would be expanded anew at each execution.
+    return sa.or_(sa.false(), *(tables.inventories.c.resource_class == name for name in names))
+
+
 @functools.lru_cache(maxsize=256)
 def _take_statement(names: tuple[str, ...]) -> sa.Update:
     i = tables.inventories
     amount = _amount_case(names)
     # No floor(): a whole number is at most x exactly when it is at most floor(x).
-    return (sa.update(i).where(i.c.provider_uuid == sa.bindparam("provider"), i.c.resource_class.in_(names),
+    return (sa.update(i).where(i.c.provider_uuid == sa.bindparam("provider"), _one_of(names),
                                i.c.used + amount <= (i.c.total - i.c.reserved) * i.c.allocation_ratio)
             .values(used=i.c.used + amount))
 
@@ -231,5 +241,5 @@ def _take_statement(names: tuple[str, ...]) -> sa.Update:
 @functools.lru_cache(maxsize=256)
 def _give_back_statement(names: tuple[str, ...]) -> sa.Update:
     i = tables.inventories
-    return (sa.update(i).where(i.c.provider_uuid == sa.bindparam("provider"), i.c.resource_class.in_(names))
+    return (sa.update(i).where(i.c.provider_uuid == sa.bindparam("provider"), _one_of(names))
             .values(used=i.c.used - _amount_case(names)))

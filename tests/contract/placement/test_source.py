@@ -22,7 +22,7 @@ from nova.db.engine import Database
 from nova.placement import claims
 from nova.scheduler.cache import HostStateCache
 from nova.scheduler.source import DatabaseSource, locate
-from tests.contract.placement.conftest import ROOM, SMALL, add_host
+from tests.contract.placement.conftest import ROOM, SMALL, add_host, placement_tables
 from tests.unit.scheduler.build import spec
 
 
@@ -55,8 +55,10 @@ REPORT = {"hypervisor_type": "QEMU", "hypervisor_version": 7002000, "vcpus": 4, 
 def cloud(database_kind: str, make_database: Callable[..., str]) -> Iterator[Cloud]:
     api = Database(make_database(database_kind, "api"), synchronous="OFF")
     cell = Database(make_database(database_kind, "cell"), synchronous="OFF")
-    api_metadata.create_all(api.engine)
-    cell_metadata.create_all(cell.engine)
+    api_metadata.create_all(api.engine, tables=[*placement_tables(), mappings.cell_mappings, aggregates.aggregates,
+                                                aggregates.aggregate_hosts])
+    cell_metadata.create_all(cell.engine, tables=[compute_nodes.compute_nodes, services.services,
+                                                  operations.operations])
     url = cell.url.render_as_string(hide_password=False)
     with api.write() as conn:
         conn.execute(sa.insert(mappings.cell_mappings).values(
