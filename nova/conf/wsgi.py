@@ -12,13 +12,10 @@ OPTS: list[cfg.Opt] = [
         help="HOST:PORT on which the fronts answer; [::]:PORT for IPv6. The paths /compute, /identity, /image, "
              "/network and /placement lead to the fronts of the same name."),
     cfg.IntOpt(
-        "threads", default=8, min=1, max=256,
+        "threads", default=16, min=1, max=256,
         help="How many requests a process answers at the same time."),
     cfg.IntOpt(
-        "backlog", default=1024, min=1,
-        help="How many connections may wait for their first answer."),
-    cfg.FloatOpt(
-        "idle_timeout", default=120.0, min=1,
+        "idle_timeout", default=120, min=1,
         help="Seconds after which a connection without a request is closed."),
 ]
 

@@ -3,14 +3,110 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from nova import concurrency
+from nova.api.compute import application
+from nova.api.identity import front as identity_front
+from nova.api.image import front as image_front
+from nova.api.placement import app as placement_app
+from nova.clients.nudges import Sender
+from nova.cmd.wiring.control import ControlPlane, operations
+from nova.cmd.wiring.presence import Presence
 from nova.context import RequestContext
 from nova.db.engine import Database
+from nova.identity.authenticator import make_authenticator
+from nova.identity.catalog import Served
+from nova.identity.manager import Identity
 from nova.images.manager import Images
+from nova.policy import Policy, compute, identity, image, placement
+from nova.web.health import Health
+from nova.web.server import Server
+from nova.web.urlmap import URLMap
+
+SERVED = (Served("compute", "nova", "/compute/v2.1"), Served("identity", "keystone", "/identity/v3"),
+          Served("image", "glance", "/image"), Served("placement", "placement", "/placement"))
 
 
 def image_source(conf: Any, api: Database) -> Callable[[RequestContext, str], dict[str, Any]]:
     """What a build carries of an image, with a signed URL of our own store."""
     return Images.from_conf(conf, api).source
+
+
+@dataclasses.dataclass
+class Libraries:
+    """What the fronts stand on. In a process of its own, or shared with the rest of a standalone cloud."""
+
+    plane: ControlPlane
+    identity: Identity
+    images: Images
+    policy: Policy
+
+    @classmethod
+    def of(cls, plane: ControlPlane) -> Libraries:
+        rules = [*compute.RULES, *identity.RULES, *image.RULES, *placement.RULES]
+        return cls(plane, Identity(plane.api, plane.conf, SERVED), Images.from_conf(plane.conf, plane.api),
+                   Policy(plane.conf, rules=rules))
+
+
+class ApiService:
+    """All fronts on one port; starts when the address can be had, reloads policies on SIGHUP."""
+
+    def __init__(self, libraries: Libraries, presence: Presence, listen: str) -> None:
+        self.libraries, self._presence = libraries, presence
+        conf = libraries.plane.conf
+        self._sender = Sender()
+        self._stop = concurrency.Event()
+        self._sweeper: concurrency.Task | None = None
+        self.server = Server(application_of(libraries, self._sender), listen, conf.wsgi.threads,
+                             max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout)
+
+    def start(self) -> None:
+        self._sender.start()
+        self.server.start()
+        self._presence.start()
+        conf = self.libraries.plane.conf
+        self._sweeper = concurrency.spawn(self.libraries.images.run_sweeper, self._stop, conf.image.sweep_interval,
+                                          name="image-sweeper")
+
+    def stop(self) -> None:
+        self._stop.set()
+        self.server.stop()
+        if self._sweeper is not None:
+            self._sweeper.join(5)
+        self._presence.stop()
+        self._sender.stop()
+
+    def reload(self) -> None:
+        self.libraries.policy.reload()
+
+
+def api_service(plane: ControlPlane, presence: Presence, *, listen: str) -> ApiService:
+    """nova-api over ``plane``."""
+    return ApiService(Libraries.of(plane), presence, listen)
+
+
+def application_of(libraries: Libraries, sender: Sender) -> URLMap:
+    """The WSGI application: a front per path prefix, health and metrics at the root."""
+    plane = libraries.plane
+    conf, proxied = plane.conf, plane.conf.api.enable_proxy_headers_parsing
+    health = Health({"database": plane.api.check, "bus": plane.bus.check})
+    authenticator: Any = make_authenticator(conf, libraries.identity)
+    accepting = operations(plane, sender)
+    public = conf.identity.public_endpoint or ""
+    deps = application.Deps(
+        conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
+        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"')
+    apps: dict[str, Any] = {
+        "/compute": application.build(deps),
+        "/image": image_front.make_front(conf, libraries.images, authenticator=authenticator, policy=libraries.policy,
+                                         checks=health),
+        "/placement": placement_app.make_app(plane.api, authenticator=authenticator, policy=libraries.policy,
+                                             checks=health, proxy_headers=proxied),
+    }
+    if conf.identity.auth_strategy == "identity":
+        apps["/identity"] = identity_front.make_front(libraries.identity, libraries.policy, checks=health,
+                                                      proxy_headers=proxied)
+    return URLMap(apps, health)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nova import errors
 from nova.cells import Cells
-from nova.cmd.wiring.broker import ready_bus
+from nova.cmd.wiring.broker import ready_bus, transport_url
 from nova.cmd.wiring.bus import Identity, open_bus
 from nova.cmd.wiring.control import ControlPlane, open_database
 from nova.db import migrate
@@ -32,16 +32,19 @@ def ready_database(conf: Any, which: migrate.Which) -> Database:
 def control_plane(conf: Any, identity: Identity) -> ControlPlane:
     """API database, cells and API bus. Cells are opened on demand, so one that is away does not stop a start."""
     api = ready_database(conf, "api")
+    own_url, own_bus = transport_url(conf), ready_bus(conf, "api", identity)
 
     def connect(row: dict[str, Any]) -> tuple[Database, Any]:
         section = conf.api_database
         database = Database(row["database_connection"], name=row["name"] or row["uuid"], pool_size=section.pool_size,
                             timeout=section.timeout, synchronous=section.sqlite_synchronous)
-        bus = open_bus(conf, row["transport_url"], database.name, identity) if row["transport_url"] else None
-        return database, bus
+        url = row["transport_url"]
+        if not url or url == own_url:  # cell0 has none; a cell may share ours
+            return database, own_bus if url else None
+        return database, open_bus(conf, url, database.name, identity)
 
     cells = Cells(api, connect)
     if not cells.with_hosts():
         raise errors.ConfigError("the API database knows no cell with hosts; run 'nova-manage cell_v2 "
                                  "simple_cell_setup'")
-    return ControlPlane(conf, api, cells, ready_bus(conf, "api", identity))
+    return ControlPlane(conf, api, cells, own_bus)
