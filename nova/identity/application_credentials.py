@@ -11,8 +11,8 @@ from typing import Any
 from nova import concurrency, errors
 from nova.db.api import identity_credentials
 from nova.db.engine import Database
-from nova.identity import passwords
 from nova.identity.models import ApplicationCredential
+from nova.identity.passwords import Hasher
 from nova.identity.records import Records, new_id
 
 _MOST = 200
@@ -23,9 +23,9 @@ class ApplicationCredentials(Records[ApplicationCredential]):
     word = "application credential"
     internal = frozenset({"user_id", "project_id", "role_ids", "secret_hash", "access_rules", "created_at"})
 
-    def __init__(self, database: Database, changed: Callable[[], None], hash_cost: int) -> None:
+    def __init__(self, database: Database, changed: Callable[[], None], hasher: Hasher) -> None:
         super().__init__(database, changed)
-        self._cost = hash_cost
+        self._hasher = hasher
 
     def create(self, user_id: str, project_id: str, name: str, role_ids: Sequence[str], *, secret: str | None = None,
                access_rules: Sequence[dict[str, Any]] | None = None, **attributes: Any,
@@ -42,7 +42,7 @@ class ApplicationCredentials(Records[ApplicationCredential]):
         rules = [{**rule, "id": new_id()} for rule in access_rules] if access_rules else None
         credential = self._create({"name": name, **attributes}, {
             "user_id": user_id, "project_id": project_id, "role_ids": list(role_ids), "access_rules": rules,
-            "secret_hash": passwords.hash_password(secret, self._cost), "created_at": concurrency.time()})
+            "secret_hash": self._hasher.hash(secret), "created_at": concurrency.time()})
         return credential, secret
 
     def of(self, user_id: str, credential_id: str) -> ApplicationCredential:

@@ -17,9 +17,9 @@ from nova import concurrency, errors
 from nova.db.api import identity as db
 from nova.db.api import identity_credentials, identity_projects, identity_users
 from nova.db.engine import Database
-from nova.identity import passwords
 from nova.identity.lockout import Lockout
 from nova.identity.models import SYSTEM, UNSCOPED, Scope, ScopeKind, Session, Token
+from nova.identity.passwords import Hasher
 from nova.identity.sessions import Sessions
 from nova.identity.tokens import TokenCodec, new_audit_id
 
@@ -84,14 +84,14 @@ class _Proven:
 
 
 class Authentication:
-    def __init__(self, database: Database, sessions: Sessions, codec: TokenCodec, lockout: Lockout, *,
-                 expiration: float, hash_cost: int) -> None:
+    def __init__(self, database: Database, sessions: Sessions, codec: TokenCodec, lockout: Lockout,
+                 hasher: Hasher, *, expiration: float) -> None:
         self._db = database
         self._sessions = sessions
         self._codec = codec
         self._lockout = lockout
         self._expiration = expiration
-        self._cost = hash_cost
+        self._hasher = hasher
 
     def authenticate(self, proofs: Sequence[Proof], wish: ScopeWish, address: str = "") -> tuple[str, Session]:
         """A token and its session. Raises Unauthorized; all proofs must be of the same user."""
@@ -144,7 +144,7 @@ class Authentication:
         with self._db.read() as conn:
             row = _find_user(conn, proof.user)
         with self.guard(row.id if row else str(proof.user), address):
-            good = passwords.verify(proof.password, row.password_hash if row else None, self._cost)
+            good = self._hasher.verify(proof.password, row.password_hash if row else None)
             if not good or row is None or not row.enabled or not row.domain_enabled:
                 raise errors.Unauthorized()
         return _Proven(row.id, row.generation, ("password",), row.default_project_id)
@@ -163,7 +163,7 @@ class Authentication:
         with self._db.read() as conn:
             credential, user = _find_credential(conn, proof)
         with self.guard(f"credential {credential.id if credential else proof.id or proof.name}", address):
-            good = passwords.verify(proof.secret, credential.secret_hash if credential else None, self._cost)
+            good = self._hasher.verify(proof.secret, credential.secret_hash if credential else None)
             if not good or credential is None or user is None or not user.enabled or not user.domain_enabled:
                 raise errors.Unauthorized()
             if credential.expires_at is not None and credential.expires_at <= concurrency.time():

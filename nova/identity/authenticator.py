@@ -75,8 +75,11 @@ class KeystoneAuthenticator:
     """Asks a Keystone, as section ``[keystone_authtoken]`` says, through keystonemiddleware and its cache."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        from keystonemiddleware import auth_token
-
+        try:
+            from keystonemiddleware import auth_token
+        except ImportError as e:
+            raise errors.ConfigError("[identity] auth_strategy = keystone needs the package keystonemiddleware; "
+                                     "install nova-controller[keystone], or set auth_strategy = identity") from e
         self._protocol = auth_token.AuthProtocol(_confirmed, {"oslo_config_config": conf})
 
     def __call__(self, environ: Environ) -> RequestContext:

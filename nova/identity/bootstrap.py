@@ -11,8 +11,8 @@ from nova import concurrency
 from nova.db.api import identity as db
 from nova.db.api import identity_projects, identity_roles, identity_users
 from nova.db.engine import Database
-from nova.identity import passwords
 from nova.identity.models import DEFAULT_DOMAIN, SYSTEM
+from nova.identity.passwords import Hasher
 from nova.identity.records import new_id
 
 #: Each implies the next; ``service`` stands alone.
@@ -39,7 +39,8 @@ def bootstrap(database: Database, admin_password: str, demo_password: str, *, se
     what they have. User ``nova`` of project ``service`` is made only with a ``service_password``.
     """
     wanted = {"admin": admin_password, "demo": demo_password} | ({"nova": service_password} if service_password else {})
-    hashes = {name: passwords.hash_password(password, hash_cost) for name, password in wanted.items()}
+    hasher = Hasher(hash_cost)
+    hashes = {name: hasher.hash(password) for name, password in wanted.items()}
 
     def make(conn: sa.Connection) -> Bootstrapped:
         if db.get(conn, identity_projects.domains, DEFAULT_DOMAIN) is None:

@@ -23,6 +23,7 @@ from nova.identity.domains import Domains
 from nova.identity.keys import KeyRepository
 from nova.identity.lockout import Lockout
 from nova.identity.models import Token
+from nova.identity.passwords import Hasher
 from nova.identity.projects import Projects
 from nova.identity.roles import Roles
 from nova.identity.sessions import Sessions
@@ -41,19 +42,19 @@ class Identity:
         self.keys.ensure()
         codec = TokenCodec(self.keys)
         self.sessions = Sessions(database, codec, options.cache_time, options.cache_size)
-        changed, cost = self.sessions.forget, options.password_hash_cost
+        changed, hasher = self.sessions.forget, Hasher(options.password_hash_cost)
         self.domains = Domains(database, changed)
         self.projects = Projects(database, changed)
-        self.users = Users(database, changed, cost)
+        self.users = Users(database, changed, hasher)
         self.groups = Groups(database, changed)
         self.roles = Roles(database, changed)
         self.assignments = Assignments(database, changed)
-        self.application_credentials = ApplicationCredentials(database, changed, cost)
+        self.application_credentials = ApplicationCredentials(database, changed, hasher)
         self.catalog = Catalog(database, changed, served, options.region)
         self.lockout = Lockout(options.lockout_failure_attempts, options.lockout_total_attempts,
                                options.lockout_duration)
-        self.authentication = Authentication(database, self.sessions, codec, self.lockout,
-                                             expiration=options.token_expiration, hash_cost=cost)
+        self.authentication = Authentication(database, self.sessions, codec, self.lockout, hasher,
+                                             expiration=options.token_expiration)
 
     def revoke(self, token: Token) -> None:
         """Make a token void before its time; forget those that have expired meanwhile."""

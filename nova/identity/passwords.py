@@ -12,11 +12,15 @@ import binascii
 import hashlib
 import hmac
 import os
+import queue
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import bcrypt
 
-from nova import concurrency
+from nova import concurrency, errors
 
+T = TypeVar("T")
 _R, _P = 8, 1
 _MAX_PASSWORD = 4096
 
@@ -26,21 +30,41 @@ def _scrypt(password: str, salt: bytes, cost: int, r: int, p: int) -> bytes:
                           dklen=32)
 
 
-def hash_password(password: str, cost: int) -> str:
-    """A new hash with a new salt. Runs aside, so that other requests go on meanwhile."""
-    salt = os.urandom(16)
-    digest = concurrency.offload(_scrypt, password, salt, cost, _R, _P)
-    return f"$scrypt$ln={cost},r={_R},p={_P}${_encode(salt)}${_encode(digest)}"
+class Hasher:
+    """Hashes and compares, ``parallel`` at a time: a hash takes 2^cost KiB, and a crowd at the door must not eat the
+    machine. Runs aside, so that other requests go on meanwhile. ``cost`` is that of new hashes.
+    """
 
+    def __init__(self, cost: int, parallel: int = 2, timeout: float = 30.0) -> None:
+        self._cost, self._timeout = cost, timeout
+        self._turns = concurrency.Queue()
+        for turn in range(parallel):
+            self._turns.put(turn)
 
-def verify(password: str, hashed: str | None, cost: int) -> bool:
-    """Compare in constant time. Without a hash the same work is done for nothing, so time does not tell who exists."""
-    if len(password) > _MAX_PASSWORD:
-        return False
-    if not hashed:
-        concurrency.offload(_scrypt, password, b"no such user....", cost, _R, _P)
-        return False
-    return bool(concurrency.offload(_verify, password, hashed))
+    def hash(self, password: str) -> str:
+        """A new hash with a new salt."""
+        salt = os.urandom(16)
+        digest = self._run(_scrypt, password, salt, self._cost, _R, _P)
+        return f"$scrypt$ln={self._cost},r={_R},p={_P}${_encode(salt)}${_encode(digest)}"
+
+    def verify(self, password: str, hashed: str | None) -> bool:
+        """Compare in constant time. Without a hash the same work is done, so that time does not tell who exists."""
+        if len(password) > _MAX_PASSWORD:
+            return False
+        if not hashed:
+            self._run(_scrypt, password, b"no such user....", self._cost, _R, _P)
+            return False
+        return self._run(_verify, password, hashed)
+
+    def _run(self, work: Callable[..., T], *args: Any) -> T:
+        try:
+            turn = self._turns.get(timeout=self._timeout)
+        except queue.Empty as e:
+            raise errors.Unavailable("Too many logins at once.", retry_after=5) from e
+        try:
+            return concurrency.offload(work, *args)
+        finally:
+            self._turns.put(turn)
 
 
 def _verify(password: str, hashed: str) -> bool:

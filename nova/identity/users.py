@@ -12,8 +12,8 @@ from nova import concurrency, errors
 from nova.db.api import identity as db
 from nova.db.api import identity_roles, identity_users
 from nova.db.engine import Database
-from nova.identity import passwords
 from nova.identity.models import DEFAULT_DOMAIN, Group, User
+from nova.identity.passwords import Hasher
 from nova.identity.records import Records, require_domain
 
 
@@ -22,9 +22,9 @@ class Users(Records[User]):
     immutable = frozenset({"id", "domain_id"})
     internal = frozenset({"password_hash", "password_changed_at", "generation"})
 
-    def __init__(self, database: Database, changed: Callable[[], None], hash_cost: int) -> None:
+    def __init__(self, database: Database, changed: Callable[[], None], hasher: Hasher) -> None:
         super().__init__(database, changed)
-        self._cost = hash_cost
+        self._hasher = hasher
 
     def create(self, /, name: str, domain_id: str = DEFAULT_DOMAIN, password: str | None = None,
                **attributes: Any) -> User:
@@ -36,8 +36,7 @@ class Users(Records[User]):
     def _password(self, password: str | None) -> dict[str, Any]:
         if password is None:
             return {"password_hash": None}
-        hashed = passwords.hash_password(password, self._cost)
-        return {"password_hash": hashed, "password_changed_at": concurrency.time()}
+        return {"password_hash": self._hasher.hash(password), "password_changed_at": concurrency.time()}
 
     def update(self, user_id: str, /, **changes: Any) -> User:
         """Change a user. A new password, or being disabled, makes all its tokens void."""
@@ -56,7 +55,7 @@ class Users(Records[User]):
         with self._db.read() as conn:
             row = identity_users.with_domain(conn, user_id=user_id)
         alive = row is not None and row.enabled and row.domain_enabled
-        if not passwords.verify(original, row.password_hash if row else None, self._cost) or not alive:
+        if not self._hasher.verify(original, row.password_hash if row else None) or not alive:
             raise errors.Unauthorized()
         if original == password:
             raise errors.Invalid("The new password must differ from the original one.")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -126,39 +127,41 @@ def test_the_openstack_command_makes_every_other_noun(url: str) -> None:
     assert [d["Name"] for d in domains] == ["Default"]
 
 
-@pytest.fixture
-def keystone(cloud: Cloud, url: str, monkeypatch: pytest.MonkeyPatch) -> cfg.ConfigOpts:
-    """A configuration that has this very API for its Keystone."""
-    from keystonemiddleware import auth_token
+_KEYSTONE = """
+[identity]
+auth_strategy = keystone
+[keystone_authtoken]
+auth_type = password
+auth_url = {url}
+www_authenticate_uri = {url}
+username = nova
+password = robot
+project_name = service
+user_domain_id = default
+project_domain_id = default
+service_type = compute
+interface = internal
+http_request_max_retries = 0
+"""
 
-    bootstrap(cloud.identity.database, "", "", service_password="robot", hash_cost=COST)
+
+def _configured(directory: Path, url: str) -> cfg.ConfigOpts:
+    (directory / "nova.conf").write_text(_KEYSTONE.format(url=url))
     conf = cfg.ConfigOpts()
     identity_conf.register(conf)
-    for group, options in auth_token.list_opts():
-        conf.register_opts(options, group=group)
-    conf([], default_config_files=[], default_config_dirs=[])
-    conf.set_override("auth_strategy", "keystone", group="identity")
-    from keystoneauth1 import loading
-    loading.register_auth_conf_options(conf, "keystone_authtoken")
-    conf.register_opts(loading.get_auth_plugin_conf_options("password"), group="keystone_authtoken")
-    values = {"auth_type": "password", "auth_url": url, "username": "nova", "password": "robot",
-              "project_name": "service", "user_domain_id": "default", "project_domain_id": "default",
-              "www_authenticate_uri": url, "service_type": "compute", "interface": "internal",
-              "memcached_servers": None, "token_cache_time": -1, "http_request_max_retries": 0}
-    for name, value in values.items():
-        conf.set_override(name, value, group="keystone_authtoken")
+    conf(["--config-file", str(directory / "nova.conf")])
     return conf
 
 
 def _environ(token: str, **more: str) -> dict[str, Any]:
-    import io
     return {"HTTP_X_AUTH_TOKEN": token, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/v2.1/servers",
             "SERVER_NAME": "here", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
             "QUERY_STRING": "", "SERVER_PROTOCOL": "HTTP/1.1", **more}
 
 
-def test_a_keystone_can_say_who_asks(cloud: Cloud, keystone: cfg.ConfigOpts) -> None:
-    authenticate = make_authenticator(keystone, None)
+def test_a_keystone_can_say_who_asks(cloud: Cloud, url: str, tmp_path: Path) -> None:
+    bootstrap(cloud.identity.database, "", "", service_password="robot", hash_cost=COST)
+    authenticate = make_authenticator(_configured(tmp_path, url), None)
     token, _ = cloud.login("demo", project="demo")
     found = authenticate(_environ(token, HTTP_X_ROLES="admin", HTTP_X_USER_ID="forged"))
     assert (found.user_id, found.project_id) == (cloud.ids.users["demo"], cloud.ids.projects["demo"])
@@ -171,8 +174,8 @@ def test_a_keystone_can_say_who_asks(cloud: Cloud, keystone: cfg.ConfigOpts) -> 
             authenticate(_environ(bad, HTTP_X_IDENTITY_STATUS="Confirmed", HTTP_X_USER_ID="forged"))
 
 
-def test_a_keystone_that_is_away_is_said_so(cloud: Cloud, keystone: cfg.ConfigOpts) -> None:
-    keystone.set_override("auth_url", "http://127.0.0.1:1/identity", group="keystone_authtoken")
+def test_a_keystone_that_is_away_is_said_so(cloud: Cloud, tmp_path: Path) -> None:
+    authenticate = make_authenticator(_configured(tmp_path, "http://127.0.0.1:1/identity"), None)
     with pytest.raises(errors.Unavailable) as away:
-        make_authenticator(keystone, None)(_environ(cloud.login("demo", project="demo")[0]))
+        authenticate(_environ(cloud.login("demo", project="demo")[0]))
     assert away.value.details["retry_after"]

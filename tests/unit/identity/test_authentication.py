@@ -12,10 +12,10 @@ import pytest
 from nova import concurrency, errors
 from nova.db.api import identity as db
 from nova.db.api import identity_users
-from nova.identity import passwords
 from nova.identity.authentication import CredentialProof, Name, PasswordProof, ScopeWish, TokenProof
 from nova.identity.lockout import Lockout
 from nova.identity.models import Assignment, Scope
+from nova.identity.passwords import Hasher
 from tests.unit.identity.build import COST, Cloud, make_cloud
 from tests.unit.identity.test_tokens import Clock
 
@@ -134,17 +134,25 @@ def test_lockout_counts_addresses_and_users_in_total_and_forgets_on_success() ->
 
 
 def test_hashes_differ_verify_and_know_their_cost() -> None:
-    one, two = passwords.hash_password("pässword", COST), passwords.hash_password("pässword", COST + 1)
+    one, two = Hasher(COST).hash("pässword"), Hasher(COST + 1).hash("pässword")
     assert one != two and one.startswith("$scrypt$ln=4,")
     for hashed in (one, two):
-        assert passwords.verify("pässword", hashed, COST)
-        assert not passwords.verify("password", hashed, COST)
+        assert Hasher(COST).verify("pässword", hashed)
+        assert not Hasher(COST).verify("password", hashed)
+
+
+def test_a_crowd_waits_its_turn_and_not_for_ever() -> None:
+    with pytest.raises(errors.Unavailable):
+        Hasher(COST, parallel=0, timeout=0.01).hash("x")
+    hasher, done = Hasher(COST, parallel=1), []
+    crowd = [concurrency.spawn(lambda: done.append(hasher.hash("x"))) for _ in range(5)]
+    assert all(task.join(30) for task in crowd) and len(set(done)) == 5
 
 
 @pytest.mark.parametrize("broken", [None, "", "plain", "$scrypt$", "$scrypt$ln=x,r=8,p=1$a$b", "$scrypt$ln=4$YQ$YQ",
                                     "$md5$ln=4,r=8,p=1$YQ$YQ", "$2b$nonsense"])
 def test_a_broken_hash_lets_nobody_in(broken: str | None) -> None:
-    assert not passwords.verify("x", broken, COST)
+    assert not Hasher(COST).verify("x", broken)
 
 
 def test_a_hash_from_keystone_is_understood(cloud: Cloud) -> None:
