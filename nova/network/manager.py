@@ -156,14 +156,16 @@ class NetworkManager:
             return all(vif["network"]["id"] != network_id for vif in self._ports.values())
 
     def _watch(self) -> None:
-        complete, pause = True, 0.0
+        complete, failed, pause = True, False, 0.0
         while not self._stopping.is_set():
             try:
                 self.sync(complete or not self._plumbing.intact())
-                complete, pause = False, self._interval
-            except errors.NovaError as e:
-                pause = min(self._interval, max(_RETRY, pause * 2) if pause < self._interval else _RETRY)
-                LOG.warning("this host's network could not be brought up to date, next try in %g s: %s", pause, e)
+                complete, failed, pause = False, False, self._interval
+            except Exception as e:
+                pause = min(self._interval, pause * 2 if failed else _RETRY)
+                LOG.warning("this host's network could not be brought up to date, next try in %g s: %s", pause, e,
+                            exc_info=not isinstance(e, errors.NovaError))
+                failed = True
             self._nudge.wait(pause)
             self._nudge.clear()
 
@@ -172,5 +174,6 @@ class NetworkManager:
             mac, address, kind = event
             try:
                 self._store.lease(self.host, mac, address, kind)
-            except errors.NovaError as e:
-                LOG.warning("lease of %s by %s (%s) could not be reported: %s", address, mac, kind, e)
+            except Exception as e:  # the next change of this lease is told all the same
+                LOG.warning("lease of %s by %s (%s) could not be reported: %s", address, mac, kind, e,
+                            exc_info=not isinstance(e, errors.NovaError))

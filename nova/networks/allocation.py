@@ -102,7 +102,7 @@ def allocate(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: 
     Raises :class:`errors.Conflict` when a network is full, :class:`errors.Invalid` for what cannot be had.
     """
     mac = _new_mac()
-    rows = queries.ports_of(conn, [instance_uuid], [mac])
+    rows = queries.own_ports(conn, instance_uuid, mac)
     existing = [row for row in rows if row.instance_uuid == instance_uuid]
     if existing:
         return _again(conn, instance_uuid, host, existing)
@@ -133,7 +133,7 @@ def _new_mac() -> str:
 def _unused_mac(conn: sa.Connection) -> str:
     for _ in range(_ATTEMPTS):
         mac = _new_mac()
-        if not queries.ports_of(conn, [], [mac]):
+        if not queries.own_ports(conn, "", mac):
             return mac
     raise errors.Conflict("No unused hardware address was found.")
 

@@ -18,6 +18,28 @@ from nova.db.api.networks import addresses, networks, ports
 
 _BLOCK = 256
 
+# Statements of the path of every create are made once: building one costs as much as running it.
+_ALL = sa.select(networks, schema.db_now().label("now")).order_by(networks.c.created_at, networks.c.uuid)
+_VISIBLE = _ALL.where(sa.or_(networks.c.project_id == sa.bindparam("project"), networks.c.project_id.is_(None)))
+_JOINED = sa.select(ports, addresses.c.address, addresses.c.number).join_from(
+    ports, addresses, addresses.c.port_uuid == ports.c.uuid, isouter=True).order_by(
+    ports.c.instance_uuid, ports.c.nic_index, addresses.c.number)
+_OWN = _JOINED.where(sa.or_(ports.c.instance_uuid == sa.bindparam("server"), ports.c.mac == sa.bindparam("wanted_mac")))
+_FREE = sa.select(addresses.c.id, addresses.c.number, addresses.c.address).where(
+    addresses.c.network_uuid == sa.bindparam("network"), addresses.c.port_uuid.is_(None),
+    addresses.c.reusable_at <= schema.db_now(),
+).order_by(addresses.c.reusable_at, addresses.c.number).limit(1).with_for_update(skip_locked=True)
+_TAKE = sa.update(addresses).where(
+    addresses.c.id == sa.bindparam("row"), addresses.c.port_uuid.is_(None), addresses.c.reusable_at <= schema.db_now(),
+).values(port_uuid=sa.bindparam("port"), last_port=sa.bindparam("port"), last_host=sa.bindparam("on_host"),
+         allocated_at=schema.db_now(), released_at=None, leased=False)
+_INSERT_PORT = sa.insert(ports)
+_LEASE_TIME = sa.select(networks.c.lease_time).where(networks.c.uuid == addresses.c.network_uuid).scalar_subquery()
+_GIVE_BACK = sa.update(addresses).where(
+    addresses.c.port_uuid.in_(sa.select(ports.c.uuid).where(ports.c.instance_uuid == sa.bindparam("server"))),
+).values(port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now() + _LEASE_TIME)
+_DELETE_PORTS = sa.delete(ports).where(ports.c.instance_uuid == sa.bindparam("server"))
+
 
 def now(conn: sa.Connection) -> float:
     return float(conn.execute(sa.select(schema.db_now())).scalar_one())
@@ -25,10 +47,7 @@ def now(conn: sa.Connection) -> float:
 
 def visible_networks(conn: sa.Connection, project_id: str | None) -> Sequence[sa.Row[Any]]:
     """Networks of the project and shared ones (all when None), oldest first, with the database's time as ``now``."""
-    query = sa.select(networks, schema.db_now().label("now")).order_by(networks.c.created_at, networks.c.uuid)
-    if project_id is not None:
-        query = query.where(sa.or_(networks.c.project_id == project_id, networks.c.project_id.is_(None)))
-    return conn.execute(query).all()
+    return conn.execute(_ALL if project_id is None else _VISIBLE, {"project": project_id} if project_id else {}).all()
 
 
 def insert_network(conn: sa.Connection, values: Mapping[str, Any]) -> None:
@@ -49,20 +68,18 @@ def usage(conn: sa.Connection, network_uuid: str) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def _joined() -> sa.Select[Any]:
-    return sa.select(ports, addresses.c.address, addresses.c.number).join_from(
-        ports, addresses, addresses.c.port_uuid == ports.c.uuid, isouter=True).order_by(
-        ports.c.instance_uuid, ports.c.nic_index, addresses.c.number)
+def ports_of(conn: sa.Connection, instance_uuids: Collection[str]) -> Sequence[sa.Row[Any]]:
+    """Ports of these servers, a row per address, in the order of their interfaces."""
+    return conn.execute(_JOINED.where(ports.c.instance_uuid.in_(instance_uuids))).all()
 
 
-def ports_of(conn: sa.Connection, instance_uuids: Collection[str], macs: Collection[str] = ()) -> Sequence[sa.Row[Any]]:
-    """Ports of these servers, a row per address; also ports that use one of ``macs`` already."""
-    mine = ports.c.instance_uuid.in_(instance_uuids)
-    return conn.execute(_joined().where(sa.or_(mine, ports.c.mac.in_(macs)) if macs else mine)).all()
+def own_ports(conn: sa.Connection, instance_uuid: str, mac: str) -> Sequence[sa.Row[Any]]:
+    """As :func:`ports_of`, of one server, and beside it the port of anybody that uses ``mac`` already."""
+    return conn.execute(_OWN, {"server": instance_uuid, "wanted_mac": mac}).all()
 
 
 def ports_on(conn: sa.Connection, host: str, since: int | None = None) -> Sequence[sa.Row[Any]]:
-    query = _joined().where(ports.c.host == host)
+    query = _JOINED.where(ports.c.host == host)
     return conn.execute(query if since is None else query.where(ports.c.version > since)).all()
 
 
@@ -74,11 +91,7 @@ def networks_by_uuid(conn: sa.Connection, uuids: Collection[str]) -> dict[str, s
 
 def free_address(conn: sa.Connection, network_uuid: str) -> sa.Row[int, int, str] | None:
     """A free address that no other transaction is about to take: never used ones first, then the longest unused."""
-    query = sa.select(addresses.c.id, addresses.c.number, addresses.c.address).where(
-        addresses.c.network_uuid == network_uuid, addresses.c.port_uuid.is_(None),
-        addresses.c.reusable_at <= schema.db_now(),
-    ).order_by(addresses.c.reusable_at, addresses.c.number).limit(1).with_for_update(skip_locked=True)
-    return conn.execute(query).first()
+    return conn.execute(_FREE, {"network": network_uuid}).first()
 
 
 def address_row(conn: sa.Connection, network_uuid: str, number: int) -> sa.Row[Any] | None:
@@ -89,11 +102,7 @@ def address_row(conn: sa.Connection, network_uuid: str, number: int) -> sa.Row[A
 
 def take_address(conn: sa.Connection, address_id: int, port_uuid: str, host: str | None) -> bool:
     """Make a free address the port's. False when somebody else was faster or it is not reusable yet."""
-    done = conn.execute(sa.update(addresses).where(
-        addresses.c.id == address_id, addresses.c.port_uuid.is_(None), addresses.c.reusable_at <= schema.db_now(),
-    ).values(port_uuid=port_uuid, last_port=port_uuid, last_host=host, allocated_at=schema.db_now(), released_at=None,
-             leased=False))
-    return done.rowcount == 1
+    return conn.execute(_TAKE, {"row": address_id, "port": port_uuid, "on_host": host}).rowcount == 1
 
 
 def lock_network(conn: sa.Connection, network_uuid: str) -> int | None:
@@ -127,16 +136,13 @@ def insert_addresses(conn: sa.Connection, network_uuid: str, numbers: Iterable[i
 
 
 def insert_port(conn: sa.Connection, values: Mapping[str, Any]) -> None:
-    conn.execute(sa.insert(ports).values(**values))
+    conn.execute(_INSERT_PORT, values)
 
 
 def release(conn: sa.Connection, instance_uuid: str) -> int:
     """Give back the addresses of a server and remove its ports; returns how many ports there were."""
-    lease = sa.select(networks.c.lease_time).where(networks.c.uuid == addresses.c.network_uuid).scalar_subquery()
-    mine = sa.select(ports.c.uuid).where(ports.c.instance_uuid == instance_uuid)
-    conn.execute(sa.update(addresses).where(addresses.c.port_uuid.in_(mine)).values(
-        port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now() + lease))
-    return conn.execute(sa.delete(ports).where(ports.c.instance_uuid == instance_uuid)).rowcount
+    conn.execute(_GIVE_BACK, {"server": instance_uuid})
+    return conn.execute(_DELETE_PORTS, {"server": instance_uuid}).rowcount
 
 
 def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -216,6 +218,22 @@ def test_metadata_address_leads_to_the_service(start: Callable[..., NetworkManag
     assert guest.dhcp() == "10.100.0.11"
     with host.listening(8775):
         assert guest.fetch("169.254.169.254", 80) == "10.100.0.11"
+
+
+def test_dnsmasq_has_no_privileges_where_it_can_do_without(start: Callable[..., NetworkManager], tmp_path: Path,
+def test_dnsmasq_runs_without_privileges_where_it_can(start: Callable[..., NetworkManager], vif: Callable[..., Vif],
+                                                     boot: Callable[[Vif], Guest]) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        network = start(networks_path=name)
+        for number in (11, 12):
+            port = vif(number)
+            network.plug(f"server-{number}", [port])
+            assert boot(port).dhcp() == f"10.100.0.{number}"
+        pid = int((directory / "br100/pid").read_text())
+        assert Path(f"/proc/{pid}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+        network.teardown()
 
 
 def test_many_plugs_at_once(network: NetworkManager, vif: Callable[..., Vif], host: Machine) -> None:
