@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from nova import concurrency, errors
 
 Path = str | os.PathLike[str]
+_REMOVING = ".removing-"
 
 
 def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -63,14 +64,29 @@ def remove_tree(path: Path) -> None:
     if target.is_symlink() or not target.is_dir():
         target.unlink(missing_ok=True)
         return
-    aside = target.with_name(f".{target.name}.removing-{concurrency.uuid4()}")
+    aside = target.with_name(f".{target.name}{_REMOVING}{concurrency.uuid4()}")
     try:
         target.rename(aside)
-        concurrency.offload(shutil.rmtree, aside)
     except FileNotFoundError:
         return
     except OSError as e:
         raise errors.HostFailure(f"{path} cannot be removed: {e.strerror}.") from e
+    _remove(aside)
+
+
+def finish_removals(directory: Path) -> None:
+    """Remove what a process that died in :func:`remove_tree` had moved aside in this directory."""
+    for aside in pathlib.Path(directory).glob(f".*{_REMOVING}*"):
+        _remove(aside)
+
+
+def _remove(aside: pathlib.Path) -> None:
+    try:
+        concurrency.offload(shutil.rmtree, aside)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise errors.HostFailure(f"{aside} cannot be removed: {e.strerror}.") from e
 
 
 @contextlib.contextmanager

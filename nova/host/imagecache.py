@@ -23,7 +23,8 @@ LOG = logging.getLogger(__name__)
 PART = ".part"
 CONVERTED = ".converted"
 LOCK = ".lock"
-_BASE = re.compile(r"[0-9a-f]{40}\Z")
+#: A base, or what there is before it becomes one.
+_OURS = re.compile(r"[0-9a-f]{40}(\.part|\.converted)?\Z")
 
 
 class Source(Protocol):
@@ -88,19 +89,23 @@ class ImageCache:
         return Base(path, self._format, found.virtual_size)
 
     def prune(self, unused_seconds: float, in_use: Iterable[pathlib.Path] = ()) -> list[str]:
-        """Remove bases that no disk lies over and nobody asked for in so many seconds; gives their keys."""
+        """Remove bases that no disk lies over and nobody asked for in so many seconds, and downloads given up.
+
+        Gives the keys of the bases.
+        """
         if not self.directory.is_dir():
             return []
         used = {p.name for p in in_use}
         oldest = concurrency.time() - unused_seconds
         removed = []
         for path in sorted(self.directory.iterdir()):
-            if _BASE.match(path.name) and path.name not in used and path.stat().st_mtime < oldest:
-                with files.locked(path.with_suffix(LOCK), timeout=self._lock_timeout):
-                    if path.stat().st_mtime < oldest:
-                        path.unlink()
-                        removed.append(path.name)
-        return removed
+            if path.name in used or not _OURS.match(path.name):
+                continue
+            with files.locked(path.with_suffix(LOCK), timeout=self._lock_timeout):
+                if path.exists() and path.stat().st_mtime < oldest:
+                    path.unlink()
+                    removed.append(path.name)
+        return [name for name in removed if "." not in name]
 
     def _bring(self, image: Source, path: pathlib.Path, max_virtual_size: int | None) -> None:
         part = path.with_suffix(PART)

@@ -33,12 +33,16 @@ CONFIGS = {
 
 
 class Libvirtd:
-    """``netns`` is the name of a network namespace to live in; otherwise the machine's network is used."""
+    """``netns`` is the name of a network namespace to live in; otherwise the machine's network is used.
 
-    def __init__(self, netns: str | None = None) -> None:
+    ``as_installed`` leaves the settings for QEMU as the distribution has them: guests run as a user of their own.
+    """
+
+    def __init__(self, netns: str | None = None, *, as_installed: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
         self.directory.chmod(0o755)
         self.netns = netns
+        self._qemu_conf = CONFIGS["qemu.conf"][-2:] if as_installed else CONFIGS["qemu.conf"]
         self._holder: subprocess.Popen[bytes] | None = None
         self._init = 0
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
@@ -102,7 +106,7 @@ class Libvirtd:
             (self.directory / name).mkdir(exist_ok=True)
         for place in ("lib/qemu", "lib/images", "lib/boot", "etc/qemu"):
             (self.directory / place).mkdir(parents=True, exist_ok=True)
-        for name, lines in CONFIGS.items():
+        for name, lines in {**CONFIGS, "qemu.conf": self._qemu_conf}.items():
             (self.directory / "etc" / name).write_text("".join(line + "\n" for line in lines))
 
     def _hold(self) -> None:
@@ -123,7 +127,8 @@ class Libvirtd:
         """Through nsenter, which waits for the daemon and ends as it ends."""
         with (self.directory / f"{program}.out").open("ab") as out:
             self._daemons[program] = subprocess.Popen(
-                ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--", program],
+                ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--",
+                 program, "--pid-file", f"/run/libvirt/{program}.pid"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
     def _end(self, program: str, number: signal.Signals) -> None:

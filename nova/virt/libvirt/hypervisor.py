@@ -14,7 +14,7 @@ from lxml import etree
 from oslo_config import cfg
 
 from nova import concurrency, errors
-from nova.host import download, machine
+from nova.host import download, files, machine
 from nova.host.imagecache import ImageCache
 from nova.virt.libvirt.connection import Connection
 from nova.virt.libvirt.domain import NAMESPACE, Settings
@@ -72,6 +72,7 @@ class Hypervisor:
             raise errors.ConfigError(
                 f"libvirt.instances_path = {self.instances} cannot be made: {e.strerror}. Set it to a directory "
                 "that nova-compute may write.") from e
+        files.finish_removals(self.instances)
         self.connection.start()
         try:
             self._host = self.connection.call(_describe)

@@ -63,6 +63,16 @@ class LibvirtInventory(Inventory):
         return tuple(sorted(traits))
 
     def _used(self, conn: Any) -> tuple[int, int]:
+        """Processors of running guests and how many these are; one may end while they are counted."""
         libvirt = self.hypervisor.libvirt
-        ours = [d for d in conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE) if self.hypervisor.ours(d)]
-        return sum(d.info()[3] for d in ours), len(ours)
+        vcpus = guests = 0
+        for dom in conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+            if self.hypervisor.ours(dom):
+                try:
+                    vcpus += dom.info()[3]
+                except libvirt.libvirtError as e:
+                    if e.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                        raise
+                else:
+                    guests += 1
+        return vcpus, guests

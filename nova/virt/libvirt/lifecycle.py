@@ -35,11 +35,11 @@ class LibvirtLifecycle(Lifecycle):
     def spawn(self, guest: GuestSpec, progress: Progress = no_progress) -> None:
         if self._running(guest.uuid):
             return
-        directory = self.hypervisor.directory(guest.uuid)
         progress("preparing", 10)
-        directory.mkdir(parents=True, exist_ok=True)
-        made = disks.make(guest, directory, self.hypervisor.cache, progress)
-        (directory / "console.log").touch(0o644)  # virtlogd appends to what is there and leaves its owner alone
+        try:
+            made = self._make_files(guest, progress)
+        except OSError as e:
+            raise errors.HostFailure(f"{e.filename or 'A file'} cannot be made: {e.strerror}.", retry=True) from e
         progress("starting", 80)
         self.hypervisor.connection.call(self._define_and_start, guest, made)
         progress("started", 100)
@@ -87,6 +87,14 @@ class LibvirtLifecycle(Lifecycle):
         except errors.NotFound:
             return False
         return True
+
+    def _make_files(self, guest: GuestSpec, progress: Progress) -> Sequence[domain.DiskFile]:
+        """QEMU, which is another user, may pass through the directory; only we read the log."""
+        directory = self.hypervisor.directory(guest.uuid)
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        made = disks.make(guest, directory, self.hypervisor.cache, progress)
+        (directory / "console.log").touch(0o640)  # virtlogd appends to what is there and leaves its owner alone
+        return made
 
     # in a blocking call, apart from other tasks
 

@@ -107,6 +107,35 @@ def test_the_next_process_finds_the_guests_of_the_last(host: Harness) -> None:
     assert second.info(off.uuid).power_state is PowerState.RUNNING
 
 
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("then", ["spawn", "destroy"])
+def test_a_spawn_that_dies_at_any_step_can_be_done_again_or_undone(host: Harness, step: int, then: str) -> None:
+    driver = host.open()
+    guest = host.guest()
+    told = 0
+
+    def die(what: str, percent: int) -> None:
+        nonlocal told
+        told += 1
+        if told > step:
+            raise KeyboardInterrupt
+
+    if step < (5 if host.name == "libvirt" else 3):
+        with pytest.raises(KeyboardInterrupt):
+            driver.spawn(guest, die)
+    else:
+        driver.spawn(guest, die)
+    driver.stop()
+    host.opened.clear()
+    driver = host.open()
+    if then == "spawn":
+        driver.spawn(guest)
+        assert driver.info(guest.uuid).power_state is PowerState.RUNNING
+    else:
+        driver.destroy(guest.uuid, guest.name)
+        assert driver.list() == [] and not driver.exists(guest.uuid)
+
+
 def test_strangers_are_not_found(host: Harness) -> None:
     driver = host.open()
     stranger = str(uuid.uuid4())

@@ -284,3 +284,25 @@ def test_what_it_says_of_the_host(libvirt_host: Harness) -> None:
 def test_a_start_that_cannot_be(libvirt_host: Harness, options: dict[str, Any], message: str) -> None:
     with pytest.raises(errors.ConfigError, match=message):
         libvirt_host.open(**options)
+
+
+def test_guests_of_a_user_of_their_own(libvirt_host: Harness, netns: str) -> None:
+    """As distributions set libvirt up. The user must get to the disks, and nobody else to the console."""
+    with Libvirtd(netns, as_installed=True) as installed:
+        libvirt_host.overrides["libvirt"]["connection_uri"] = installed.uri
+        for place in (libvirt_host.state, *libvirt_host.state.parents[:-1]):
+            place.chmod(place.stat().st_mode | 0o011)
+        libvirt_host.state.chmod(0o700)
+        with pytest.raises(errors.ConfigError, match=f"may not pass through {libvirt_host.state}. Run `chmod o"):
+            libvirt_host.open()
+        libvirt_host.state.chmod(0o711)
+        driver = libvirt_host.open()
+        guest = libvirt_host.guest()
+        driver.spawn(guest)
+        eventually(lambda: tinyguest.GREETING in driver.console_log(guest.uuid))
+        directory = libvirt_host.state / "instances" / guest.uuid
+        assert (directory / "disk").stat().st_uid != os.getuid()
+        assert (directory / "console.log").stat().st_mode & 0o777 == 0o640
+        libvirt_host.close()
+        libvirt_host.opened.clear()
+        assert not directory.exists()

@@ -40,6 +40,22 @@ def test_a_tree_is_removed_and_need_not_be_there(tmp_path: pathlib.Path) -> None
     assert os.listdir(tmp_path) == []
 
 
+def test_a_removal_that_died_half_way_is_finished(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "kept").mkdir()
+    with monkeypatch.context() as death:
+        death.setattr(concurrency, "offload", _die)
+        with pytest.raises(KeyboardInterrupt):
+            files.remove_tree(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists() and len(os.listdir(tmp_path)) == 2
+    files.finish_removals(tmp_path)
+    assert os.listdir(tmp_path) == ["kept"]
+
+
+def _die(*args: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_link_is_removed_and_not_what_it_points_to(tmp_path: pathlib.Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "kept")

@@ -146,7 +146,9 @@ def test_conversion_to_raw(tmp_path: pathlib.Path, image: ImageSource, server: F
 
 def test_prune_spares_what_is_used_or_young(cache: ImageCache, image: ImageSource) -> None:
     used, old, young = (cache.get(dataclasses.replace(image, id=i)).path for i in ("used", "old", "young"))
-    for path in (used, old):
+    given_up = old.with_suffix(".part")
+    given_up.touch()
+    for path in (used, old, given_up):
         os.utime(path, (1, 1))
     assert cache.prune(3600, [used]) == [old.name]
     assert sorted([used.name, young.name]) == names(cache)
