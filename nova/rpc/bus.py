@@ -101,8 +101,13 @@ class OsloServer:
         pool = self._pool
         for message in messages:
             message.acknowledge()
-            if pool is not None:
-                pool.submit(self._serve, message)
+            try:
+                if pool is not None:
+                    pool.submit(self._serve, message)
+                    continue
+            except RuntimeError:
+                LOG.debug("%s: the pool has been stopped", self._name)
+            LOG.info("%s is ending: a request that came too late is not served", self._name)
 
     def _serve(self, incoming: Any) -> None:
         answer = self._dispatcher.dispatch(incoming.message.get("args", {}).get("envelope"))
@@ -119,7 +124,7 @@ class OsloBus:
                  backport: Backport | None = None) -> None:
         from nova.rpc import transport
 
-        self.name = name
+        self.name, self.url = name, url
         self._options = conf.rpc
         self._wire = Wire(sender, signer, Serializer(backport))
         self._transport = transport.Transport(conf, url, name=name, sender=sender)

@@ -99,6 +99,7 @@ class Servers:
                 faults = table.latest_faults(conn, broken)
                 volumes = table.volumes_of(conn, [r["uuid"] for r in rows])
         for row in rows:
+            row["name"] = row["name"] or f"instance-{row['id']:08x}" if "id" in row else None
             row["fault"] = faults.get(row["uuid"])
             row["volumes"] = volumes.get(row["uuid"], [])
         return rows
