@@ -9,16 +9,26 @@ from collections.abc import Callable
 from oslo_config import cfg
 
 from nova.api.compute import (
+    aggregates,
+    availability_zones,
+    extensions,
     flavor_access,
     flavor_extra_specs,
     flavors,
+    hypervisors,
     instance_actions,
     keypairs,
+    limits,
+    quota_class_sets,
+    quota_sets,
+    removed,
     server_actions,
     server_create,
+    server_groups,
     server_ips,
     server_metadata,
     servers,
+    services,
     versions,
 )
 from nova.api.compute.hosts import Hosts
@@ -72,6 +82,16 @@ def resources(deps: Deps) -> list[Resource]:
         Resource(server_metadata.ROUTES, server_metadata.ServerMetadata(deps.operations, deps.servers)),
         Resource(server_ips.ROUTES, server_ips.ServerIps(deps.servers)),
         Resource(instance_actions.ROUTES, instance_actions.InstanceActions(deps.servers, limit)),
+        Resource(server_groups.ROUTES, server_groups.ServerGroups(deps.api, deps.quota, limit)),
+        Resource(aggregates.ROUTES, aggregates.Aggregates(deps.api, hosts)),
+        Resource(availability_zones.ROUTES, availability_zones.AvailabilityZones(hosts)),
+        Resource(limits.ROUTES, limits.Limits(deps.api, deps.quota)),
+        Resource(quota_sets.ROUTES, quota_sets.QuotaSets(deps.api, deps.quota, projects)),
+        Resource(quota_class_sets.ROUTES, quota_class_sets.QuotaClassSets(deps.api, deps.quota)),
+        Resource(services.ROUTES, services.Services(deps.api, hosts)),
+        Resource(hypervisors.ROUTES, hypervisors.Hypervisors(deps.cells, hosts, limit)),
+        Resource(extensions.ROUTES, extensions.Extensions()),
+        Resource(removed.ROUTES, removed.Removed()),
     ]
 
 

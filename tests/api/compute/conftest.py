@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Compute API over real databases (one cell and cell0), called without a socket. Nothing acts on what it accepts."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from oslo_config import cfg
+
+from nova import conf as options
+from nova import errors
+from nova.api.compute.application import Deps, build
+from nova.cells import Cells
+from nova.clients.nudges import Sender
+from nova.context import RequestContext
+from nova.db import api as api_db
+from nova.db import cell as cell_db
+from nova.db.api import cells as mappings
+from nova.db.api import flavors
+from nova.db.api.tables import services as api_services
+from nova.db.cell import compute_nodes, instances
+from nova.db.cell.tables import services as cell_services
+from nova.db.engine import Database
+from nova.operations import Operations
+from nova.operations.acceptance import Deps as OperationDeps
+from nova.policy import Policy, compute
+from nova.quota import Quota
+from nova.store.servers import Servers
+
+CELL1 = "11111111-1111-4111-8111-111111111111"
+IMAGE = "60410716-a418-49db-98b2-cc5c5a48e5dd"
+PROJECTS = {"admin": "a" * 32, "demo": "d" * 32, "reader": "d" * 32, "other": "e" * 32, "manager": "d" * 32,
+            "service": "f" * 32}
+ROLES = {"admin": ("admin",), "demo": ("member",), "reader": ("reader",), "other": ("member",),
+         "manager": ("manager",), "service": ("service",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    id: str
+    min_disk: int = 0
+    min_ram: int = 0
+    size: int | None = 1 << 20
+    properties: Any = dataclasses.field(default_factory=dict)
+
+
+class Images:
+    def reference(self, ctx: RequestContext, image_id: str) -> Image:
+        if image_id != IMAGE:
+            raise errors.Invalid("Can not find requested image")
+        return Image(image_id)
+
+
+def authenticate(environ: dict[str, Any]) -> RequestContext:
+    """A token is the name of a persona."""
+    name = environ.get("HTTP_X_AUTH_TOKEN", "")
+    if name not in ROLES:
+        raise errors.Unauthorized()
+    return RequestContext(user_id=f"u-{name}", project_id=PROJECTS[name], roles=ROLES[name], is_admin=name == "admin")
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclasses.dataclass
+class Api:
+    """A client of the application, and the databases behind it."""
+
+    app: Any
+    conf: cfg.ConfigOpts
+    database: Database
+    cell: Database
+    cell0: Database
+    deps: Deps
+
+    def __call__(self, method: str, path: str, body: Any = None, *, who: str | None = "demo", version: str | None = None,
+                 prefix: str = "/v2.1", raw: bytes | None = None, **headers: str) -> Answer:
+        path, _, query = path.partition("?")
+        data = raw if raw is not None else b"" if body is None else orjson.dumps(body)
+        environ = {
+            "REQUEST_METHOD": method, "PATH_INFO": "/compute" + prefix + path, "QUERY_STRING": query, "SCRIPT_NAME": "",
+            "SERVER_NAME": "cloud", "SERVER_PORT": "80", "HTTP_HOST": "cloud", "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(len(data)), "CONTENT_TYPE": "application/json"}
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/compute", prefix + path
+        if who is not None:
+            environ["HTTP_X_AUTH_TOKEN"] = who
+        if version is not None:
+            environ["HTTP_OPENSTACK_API_VERSION"] = f"compute {version}"
+        environ.update({k: v for k, v in headers.items()})
+        seen: list[Any] = []
+        chunks = self.app(environ, lambda status, sent, exc=None: seen.append((status, sent)))
+        content = b"".join(chunks)
+        status, sent = seen[0]
+        assert not status.startswith("500"), (method, path, content)
+        return Answer(int(status[:3]), {k.lower(): v for k, v in sent}, orjson.loads(content) if content else None)
+
+    def server(self, *, project: str = "demo", cell: Database | None = None, **values: Any) -> str:
+        """A server that was built: in the cell, with its mapping."""
+        database = cell or self.cell
+        cell_uuid = mappings.CELL0_UUID if database is self.cell0 else CELL1
+        row = server_row(project, **values)
+        with self.database.write() as conn:
+            conn.execute(mappings.instance_mappings.insert().values(
+                instance_uuid=row["uuid"], cell_uuid=cell_uuid, project_id=row["project_id"], user_id=row["user_id"],
+                queued_for_delete=False, fence=1, created_at=row["created_at"]))
+        with database.write() as conn:
+            instances.insert(conn, [row])
+        return str(row["uuid"])
+
+
+def server_row(project: str, **values: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "uuid": str(uuid.uuid4()), "project_id": PROJECTS[project], "user_id": f"u-{project}", "display_name": "vm",
+        "display_description": None, "hostname": "vm", "name": "instance-00000001", "reservation_id": "r-12345678",
+        "launch_index": 0, "image_ref": IMAGE, "image_properties": {}, "kernel_id": "", "ramdisk_id": "",
+        "key_name": None, "key_data": None, "user_data": None, "host": "host1", "node": "host1", "compute_uuid": None,
+        "availability_zone": None, "pinned_availability_zone": None, "vm_state": "active", "task_state": None,
+        "power_state": 1, "progress": 0, "flavorid": "1", "vcpus": 1, "memory_mb": 64, "root_gb": 1, "ephemeral_gb": 0,
+        "flavor": {"flavorid": "1", "name": "m1.nano", "memory_mb": 64, "vcpus": 1, "root_gb": 1, "ephemeral_gb": 0,
+                   "swap": 0, "rxtx_factor": 1.0, "is_public": True, "extra_specs": {}, "description": None},
+        "metadata": {}, "system_metadata": {}, "tags": [], "network_info": [], "addresses": "",
+        "security_groups": ["default"], "scheduler_hints": {}, "server_group": None, "trusted_certs": None,
+        "config_drive": "", "access_ip_v4": None, "access_ip_v6": None, "auto_disk_config": False,
+        "root_device_name": "/dev/vda", "locked_by": None, "locked_reason": None, "epoch": 1, "op_seq": 0,
+        "deleted": False, "created_at": 1795211744.5, "updated_at": 1795211745.25, "launched_at": 1795211745.0,
+        "terminated_at": None, "deleted_at": None}
+    return row | values
+
+
+def _database(path: Path, metadata: Any, name: str) -> Database:
+    database = Database(f"sqlite:///{path}", name=name, synchronous="OFF")
+    metadata.create_all(database.engine)
+    return database
+
+
+def _fill(database: Database, cell: Database, cell0: Database) -> None:
+    with database.write() as conn:
+        for number, (uuid_, where) in enumerate(((mappings.CELL0_UUID, cell0), (CELL1, cell))):
+            conn.execute(mappings.cell_mappings.insert().values(
+                uuid=uuid_, name=f"cell{number}", transport_url="none:///", disabled=False, created_at=1.0,
+                database_connection=where.url.render_as_string(False)))
+        for host in ("host1", "host2"):
+            mappings.map_host(conn, host, CELL1)
+        for flavorid, name, ram, cpus, disk in (("1", "m1.nano", 64, 1, 1), ("2", "m1.tiny", 512, 1, 1),
+                                                ("3", "m1.small", 2048, 2, 20)):
+            flavors.create(conn, {"flavorid": flavorid, "name": name, "memory_mb": ram, "vcpus": cpus, "root_gb": disk,
+                                  "extra_specs": {"hw:cpu_policy": "shared"} if flavorid == "3" else {}})
+        api_services.register(conn, uuid=str(uuid.uuid4()), host="ctl", binary="nova-scheduler", topic="scheduler",
+                              version=1, incarnation=str(uuid.uuid4()))
+    with cell.write() as conn:
+        for host in ("host1", "host2"):
+            cell_services.register(conn, uuid=str(uuid.uuid4()), host=host, binary="nova-compute",
+                                   topic=f"compute.{host}", version=1, incarnation=str(uuid.uuid4()))
+            compute_nodes.report(conn, str(uuid.uuid4()), host, host, {
+                "hypervisor_type": "fake", "hypervisor_version": 1000, "host_ip": "127.0.0.1", "vcpus": 8,
+                "memory_mb": 8192, "local_gb": 100, "cpu_info": {"arch": "x86_64"}, "traits": [], "inventory": {},
+                "supported_instances": [], "uptime": "up 3 days", "digest": host})
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    conf = cfg.ConfigOpts()
+    options.register_all(conf)
+    conf([], default_config_files=[], default_config_dirs=[])
+    database = _database(tmp_path / "api.sqlite", api_db.metadata, "api")
+    cell = _database(tmp_path / "cell1.sqlite", cell_db.metadata, "cell1")
+    cell0 = _database(tmp_path / "cell0.sqlite", cell_db.metadata, "cell0")
+    _fill(database, cell, cell0)
+    opened = {mappings.CELL0_UUID: cell0, CELL1: cell}
+    cells = Cells(database, lambda row: (opened[row["uuid"]], None))
+    servers = Servers(database, cells)
+    quota = Quota(conf)
+    sender = Sender()
+    operations = Operations(OperationDeps(database, cells, servers, sender, None, quota))
+    deps = Deps(conf, database, cells, servers, operations, quota, Images(), Policy(rules=compute.RULES), authenticate,
+                project_exists=lambda project: project in PROJECTS.values())
+    yield Api(build(deps), conf, database, cell, cell0, deps)
+    cells.close()
+    database.dispose()
