@@ -25,6 +25,9 @@ from nova.rpc.envelope import Sender
 
 LOG = logging.getLogger(__name__)
 _RABBIT = "oslo_messaging_rabbit"
+#: Seconds for the first word of a broker, and for the last.
+_HANDSHAKE = 5.0
+_CLOSE = 10.0
 
 
 class Transport:
@@ -38,21 +41,29 @@ class Transport:
         self._remote = hasattr(self._driver, "_get_reply_q")
         self._failures = _failures(self._remote)
         self._ready = concurrency.Event()
-        self._closed = False
+        self._closing = concurrency.Event()
         if self._remote:
             concurrency.spawn(self._open, name=f"{name}-replies")
         else:
             self._ready.set()
 
     def _open(self) -> None:
-        """Open the queue of replies. oslo would do it within the first call, without a time limit."""
-        try:
-            self._driver._get_reply_q()
-        except Exception:
-            if not self._closed:
-                LOG.exception("bus %s: the queue of replies could not be opened", self._name)
-            return
-        self._ready.set()
+        """Open the queue of replies as soon as the broker is there.
+
+        oslo would do it within the first call, without a time limit, and could not be stopped while it tries.
+        """
+        delay = 0.5
+        while not self._closing.is_set():
+            try:
+                self.check(_HANDSHAKE)
+                self._driver._get_reply_q()
+            except self._failures as e:
+                LOG.warning("bus %s: the broker cannot be reached, trying again: %s", self._name, e)
+                self._closing.wait(delay)
+                delay = min(delay * 2, 4.0)
+            else:
+                self._ready.set()
+                return
 
     def call(self, topic: str, server: str | None, method: str, args: dict[str, Any], timeout: float) -> Any:
         wait = min(timeout, float(self._options.connect_timeout))
@@ -89,8 +100,12 @@ class Transport:
                                          timeout=timeout)
 
     def close(self) -> None:
-        self._closed = True
-        self._driver.cleanup()
+        """Let go of all connections. A broker that hangs does not keep the process from ending."""
+        self._closing.set()
+        if not self._remote:
+            self._driver.cleanup()
+        elif not concurrency.spawn(self._driver.cleanup, name=f"{self._name}-close").join(_CLOSE):
+            LOG.warning("bus %s: the broker does not let go of its connections; leaving them", self._name)
 
 
 def _failures(remote: bool) -> tuple[type[Exception], ...]:
@@ -136,7 +151,8 @@ def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) 
     for option, value in (("rabbit_quorum_queue", quorum), ("rabbit_transient_quorum_queue", quorum),
                           ("use_queue_manager", quorum), ("amqp_durable_queues", False),
                           ("heartbeat_timeout_threshold", conf.rpc.heartbeat),
-                          ("rabbit_retry_backoff", 1), ("rabbit_interval_max", 4)):
+                          ("rabbit_retry_backoff", 1), ("rabbit_interval_max", 4),
+                          ("kombu_missing_consumer_retry_timeout", 15)):
         conf.set_default(option, value, group=_RABBIT)
     # The queue manager counts names per (hostname, processname) in /dev/shm: give each bus of each service its own.
     url.query.setdefault("hostname", sender.host)

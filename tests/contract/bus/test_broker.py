@@ -90,12 +90,49 @@ def fails(bus: OsloBus) -> None:
 def test_a_process_that_starts_without_a_broker_says_so() -> None:
     bus = make_bus(f"rabbit://nova:secret@127.0.0.1:{free_port()}/", connect_timeout=1, cast_retries=0)
     fails(bus)
+    assert concurrency.spawn(bus.close).join(60)
 
 
 def test_wrong_credentials_are_told(broker: RabbitMQ) -> None:
     bus = make_bus(broker.url().replace("secret", "wrong"), connect_timeout=1, cast_retries=0)
     with pytest.raises(errors.Unavailable):
         bus.check(timeout=5)
+    bus.close()
+
+
+def test_a_process_may_start_before_its_broker(broker: RabbitMQ, vhost: str) -> None:
+    broker.stop()
+    bus = make_bus(broker.url(vhost), cast_retries=0)
+    try:
+        with pytest.raises(errors.Unavailable):
+            bus.call(CONTEXT, "conductor", "echo", timeout=1, args={"value": "before"})
+        broker.start()
+        server = bus.serve("conductor", "c1", [Desk()])
+        server.start()
+        assert until_it_works(bus, "after") == "after"
+        server.stop()
+        server.wait()
+    finally:
+        bus.close()
+
+
+@pytest.mark.parametrize("how", ["stop", "freeze"])
+def test_a_server_can_end_while_its_broker_is_away(broker: RabbitMQ, vhost: str, how: str) -> None:
+    bus = make_bus(broker.url(vhost))
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    assert bus.call(CONTEXT, "conductor", "echo", args={"value": 1}) == 1
+
+    def end() -> None:
+        server.stop()
+        server.wait()
+        bus.close()
+
+    getattr(broker, how)()
+    try:
+        assert concurrency.spawn(end).join(60)
+    finally:
+        broker.thaw()
 
 
 def test_a_wrong_url_names_the_option() -> None:
