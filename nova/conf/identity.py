@@ -32,7 +32,8 @@ OPTS: list[cfg.Opt] = [
                help="Failed attempts after which a user cannot log in from an address for lockout_duration; 0: never."),
     cfg.IntOpt("lockout_total_attempts", default=100, min=0,
                help="Failed attempts from one address for any users, or for one user from any addresses, after which "
-                    "that address or that user is shut out for lockout_duration; 0: never."),
+                    "that address or that user is shut out for lockout_duration; 0: never. Behind a proxy that hides "
+                    "the addresses of clients everyone has the same one; set 0 there and let the proxy count."),
     cfg.IntOpt("lockout_duration", default=900, min=1,
                help="Seconds that a lockout lasts, and within which failures are counted."),
     cfg.StrOpt("public_endpoint",

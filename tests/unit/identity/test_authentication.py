@@ -10,6 +10,7 @@ import bcrypt
 import pytest
 
 from nova import concurrency, errors
+from nova.concurrency.simulation import Simulation
 from nova.db.api import identity as db
 from nova.db.api import identity_users
 from nova.identity.authentication import CredentialProof, Name, PasswordProof, ScopeWish, TokenProof
@@ -242,3 +243,21 @@ class TestApplicationCredentials:
         self._make(cloud)
         with pytest.raises(errors.Conflict):
             self._make(cloud)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_logging_in_works_in_the_simulation(tmp_path: Path, seed: int) -> None:
+    def story() -> tuple[str, ...]:
+        cloud = make_cloud(tmp_path)
+        token, _ = cloud.login("demo", project="demo")
+        concurrency.sleep(3599)
+        good = cloud.identity.sessions.validate(token).role_names
+        concurrency.sleep(1)
+        with pytest.raises(errors.Unauthorized):
+            cloud.identity.sessions.validate(token)
+        cloud.identity.database.dispose()
+        return good
+
+    simulation = Simulation(seed)
+    with concurrency.using(simulation):
+        assert simulation.run(story, limit=10000) == ("member", "reader")
