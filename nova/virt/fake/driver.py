@@ -12,7 +12,7 @@ from nova.conf import compute as compute_conf
 from nova.conf import fake as fake_conf
 from nova.virt.console import tail
 from nova.virt.fake import console
-from nova.virt.fake.guests import FakeGuest, GuestFiles
+from nova.virt.fake.guests import FakeGuest, GuestFile
 from nova.virt.fake.knobs import Knobs
 from nova.virt.interfaces import Capabilities, Console, Driver, Events, Inventory, Lifecycle, Listener, RebootKind
 from nova.virt.types import (
@@ -42,10 +42,10 @@ class FakeDriver(Driver, Lifecycle, Inventory, Console, Events):
 
     def __init__(self, conf: cfg.ConfigOpts, host: str, directory: pathlib.Path) -> None:
         self._conf, self._host = conf, host
-        self._guests = GuestFiles(directory)
+        self._guests = GuestFile(directory / "guests.journal")
         self._lock = concurrency.Lock()
         self._listeners: list[Listener] = []
-        self._outlet = concurrency.make_pool(1, f"fake-events-{host}")
+        self._outlet: concurrency.Pool | None = None
         self._started_at = concurrency.time()
         self.knobs = Knobs.from_conf(conf, host)
 
@@ -55,11 +55,15 @@ class FakeDriver(Driver, Lifecycle, Inventory, Console, Events):
 
     def start(self) -> None:
         self.knobs.strike("start")
+        self._outlet = concurrency.make_pool(1, f"fake-events-{self._host}")
         with self._lock:
             self._guests.load()
 
     def stop(self) -> None:
-        self._outlet.stop(5)
+        if self._outlet:
+            self._outlet.stop(5)
+        with self._lock:
+            self._guests.close()
 
     # Lifecycle
 
@@ -226,9 +230,10 @@ class FakeDriver(Driver, Lifecycle, Inventory, Console, Events):
         self._tell(guest.uuid, kind)
 
     def _tell(self, uuid: str, kind: EventKind) -> None:
-        event = LifecycleEvent(uuid, kind, concurrency.time())
-        for listener in self._listeners:
-            self._outlet.submit(listener, event)
+        if self._outlet and self._listeners:
+            event = LifecycleEvent(uuid, kind, concurrency.time())
+            for listener in self._listeners:
+                self._outlet.submit(listener, event)
 
 
 def _burnt(guest: FakeGuest) -> int:

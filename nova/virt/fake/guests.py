@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guests of one fake host, in one small file each, so that a restart finds them again."""
+"""The guests of one fake host, in a file of that host, so that a restart finds them again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 
+from nova import errors
 from nova.virt.types import PowerState
 
-SUFFIX = ".json"
+#: Lines of the journal that are superfluous before it is written anew.
+COMPACT_AFTER = 1000
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,34 +35,40 @@ class FakeGuest:
     since: float = 0.0
 
 
-class GuestFiles:
-    """A directory of guests with an index in memory. A file is replaced whole, never changed in place."""
+class GuestFile:
+    """An index in memory over a journal: every change is one appended line, the last line of a guest counts.
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self._directory = directory
+    Nothing is synced to disk: the guests shall survive the process, not the machine. A line that a dying process wrote
+    in part is ignored.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
         self._guests: dict[str, FakeGuest] = {}
+        self._lines = 0
+        self._descriptor = -1
 
     def load(self) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._guests = {}
-        for entry in os.scandir(self._directory):
-            if entry.name.endswith(SUFFIX):
-                guest = FakeGuest(**orjson.loads(pathlib.Path(entry.path).read_bytes()))
-                self._guests[guest.uuid] = guest
-            else:
-                os.unlink(entry.path)  # what a writer left that died before its rename
+        if self._path.exists():
+            for line in self._path.read_bytes().splitlines():
+                self._apply(line)
+        self._compact()
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def save(self, guest: FakeGuest) -> None:
-        path = os.path.join(self._directory, guest.uuid)
-        with open(path + ".new", "wb") as f:
-            f.write(orjson.dumps(dataclasses.asdict(guest)))
-        os.replace(path + ".new", path + SUFFIX)
         self._guests[guest.uuid] = guest
+        self._append(orjson.dumps(guest, option=orjson.OPT_APPEND_NEWLINE))
 
     def remove(self, uuid: str) -> FakeGuest | None:
         guest = self._guests.pop(uuid, None)
         if guest:
-            (self._directory / (uuid + SUFFIX)).unlink(missing_ok=True)
+            self._append(orjson.dumps({"gone": uuid}, option=orjson.OPT_APPEND_NEWLINE))
         return guest
 
     def get(self, uuid: str) -> FakeGuest | None:
@@ -68,3 +76,30 @@ class GuestFiles:
 
     def all(self) -> list[FakeGuest]:
         return list(self._guests.values())
+
+    def _apply(self, line: bytes) -> None:
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return
+        if uuid := record.get("gone"):
+            self._guests.pop(uuid, None)
+        else:
+            self._guests[record["uuid"]] = FakeGuest(**record)
+
+    def _append(self, line: bytes) -> None:
+        if self._descriptor < 0:
+            raise errors.Unavailable("The fake driver is not started.")
+        os.write(self._descriptor, line)
+        self._lines += 1
+        if self._lines > COMPACT_AFTER + 2 * len(self._guests):
+            self._compact()
+
+    def _compact(self) -> None:
+        lines = [orjson.dumps(g, option=orjson.OPT_APPEND_NEWLINE) for g in self._guests.values()]
+        draft = self._path.with_name(self._path.name + ".new")
+        draft.write_bytes(b"".join(lines))
+        self.close()
+        draft.replace(self._path)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._lines = len(lines)

@@ -10,8 +10,10 @@ import pytest
 from oslo_config import cfg
 
 from nova import concurrency, errors
+from nova.concurrency import simulation
 from nova.virt import registry
 from nova.virt.fake.driver import FakeDriver
+from nova.virt.fake.guests import COMPACT_AFTER
 from nova.virt.types import EventKind, GuestSpec, LifecycleEvent, Nic, PowerState
 
 
@@ -155,13 +157,33 @@ def test_the_console_shows_the_addresses_and_each_boot(tmp_path: pathlib.Path) -
     assert driver.console_log(spec.uuid, 0) == ""
 
 
-def test_a_file_that_a_dying_writer_left_is_removed(tmp_path: pathlib.Path) -> None:
-    make(tmp_path).spawn(guest())
-    left = tmp_path / "fake" / "host1" / "x.new"
-    left.write_text("{")
+def test_a_line_that_a_dying_process_wrote_in_part_is_ignored(tmp_path: pathlib.Path) -> None:
+    first = make(tmp_path)
+    first.spawn(guest())
+    with (tmp_path / "fake" / "host1" / "guests.journal").open("ab") as f:
+        f.write(b'{"uuid": "half')
+    second = make(tmp_path)
+    second.spawn(guest())
+    assert len(make(tmp_path).list()) == 2
+
+
+def test_the_journal_does_not_grow_without_end(tmp_path: pathlib.Path) -> None:
     driver = make(tmp_path)
-    assert len(driver.list()) == 1
-    assert not left.exists()
+    kept = guest()
+    driver.spawn(kept)
+    for _ in range(COMPACT_AFTER):
+        driver.reboot(kept.uuid, "HARD")
+        driver.power_off(kept.uuid)
+    journal = tmp_path / "fake" / "host1" / "guests.journal"
+    assert len(journal.read_bytes().splitlines()) <= COMPACT_AFTER + 3
+    assert make(tmp_path).info(kept.uuid).power_state is PowerState.SHUTDOWN
+
+
+def test_a_driver_that_is_not_started_says_so(tmp_path: pathlib.Path) -> None:
+    driver = make(tmp_path)
+    driver.stop()
+    with pytest.raises(errors.Unavailable, match="not started"):
+        driver.spawn(guest())
 
 
 def test_the_digest_moves_with_the_host_and_not_with_its_guests(tmp_path: pathlib.Path) -> None:
@@ -174,6 +196,71 @@ def test_the_digest_moves_with_the_host_and_not_with_its_guests(tmp_path: pathli
     assert before.digest() != make(tmp_path / "other", vcpus=7).inventory().digest()
 
 
+def test_a_driver_may_be_started_again(tmp_path: pathlib.Path) -> None:
+    driver = make(tmp_path)
+    seen: list[LifecycleEvent] = []
+    driver.listen(seen.append)
+    driver.stop()
+    driver.start()
+    driver.spawn(guest())
+    driver.stop()
+    assert [e.kind for e in seen] == [EventKind.STARTED]
+
+
+def test_many_spawns_at_a_time_never_take_more_than_there_is(tmp_path: pathlib.Path) -> None:
+    driver = make(tmp_path, memory_mb=10 * 128)
+    refused: list[str] = []
+
+    def spawn() -> None:
+        try:
+            driver.spawn(guest())
+        except errors.HostFailure as e:
+            refused.append(e.message)
+
+    tasks = [concurrency.spawn(spawn) for _ in range(16)]
+    assert all(t.join(30) for t in tasks)
+    assert (len(driver.list()), len(refused)) == (10, 6)
+
+
+def test_under_the_simulation_a_killed_host_comes_back_with_what_it_had(tmp_path: pathlib.Path) -> None:
+    """The spawn dies between its two halves; the host's next life sees the half and makes it whole."""
+    sim = simulation.Simulation(seed=7)
+    spec = guest(uuid="6d1f0b9c-0000-4000-8000-000000000001")
+    states: list[PowerState] = []
+
+    def first_life() -> None:
+        driver = make(tmp_path)
+        driver.knobs.slow("spawn", 5.0)
+        driver.spawn(spec)
+
+    def both_lives() -> None:
+        with sim.node("host1"):
+            concurrency.spawn(first_life)
+        concurrency.sleep(2)
+        sim.kill("host1")
+        driver = make(tmp_path)
+        states.append(driver.info(spec.uuid).power_state)
+        driver.spawn(spec)
+        states.append(driver.info(spec.uuid).power_state)
+
+    with concurrency.using(sim):
+        sim.run(both_lives)
+        sim.close()
+    assert states == [PowerState.SHUTDOWN, PowerState.RUNNING]
+
+
 def test_an_unknown_driver_is_a_configuration_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.ConfigError, match="compute_driver = 'xen' is unknown; use one of: fake, libvirt"):
         registry.load("xen", cfg.ConfigOpts(), "h", tmp_path)
+
+
+def test_another_distribution_may_bring_a_driver(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "acme-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[nova.virt.drivers]\nacme = nova.virt.fake.driver:make\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.names() == ["acme", "fake", "libvirt"]
+    conf = cfg.ConfigOpts()
+    conf([], project="nova", default_config_files=[])
+    assert isinstance(registry.load("acme", conf, "h", tmp_path), FakeDriver)
