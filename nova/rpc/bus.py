@@ -52,8 +52,9 @@ class Bus(Protocol):
 
     def cast(self, context: RequestContext, topic: str, method: str, *, namespace: str | None = None,
              version: str = "1.0", server: str | None = None, fanout: bool = False, args: Mapping[str, Any]) -> None:
-        """Tell, and do not wait; ``fanout`` tells every server of the topic. Raises Unavailable when the broker does
-        not take it; a frozen broker may block for a while, so casts belong into a sender thread."""
+        """Tell, and do not wait; ``fanout`` tells every server of the topic, but no hosts that hold only a key of
+        their own. Raises Unavailable when the broker does not take it; a frozen broker may block for a while, so
+        casts belong into a sender thread."""
         ...
 
     def serve(self, topic: str, server: str, endpoints: Sequence[Endpoint], *, workers: int | None = None,

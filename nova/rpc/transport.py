@@ -74,7 +74,7 @@ class Transport:
             return self._driver.send(target, {}, {"method": method, "args": args}, wait_for_reply=True,
                                      timeout=timeout, retry=self._options.cast_retries)
         except oslo_errors.MessagingTimeout as e:
-            raise errors.Unavailable(f"{topic} did not answer {method} within {timeout:.0f} s") from e
+            raise errors.Unavailable(f"{topic} did not answer {method} within {timeout:g} s") from e
         except self._failures as e:
             raise errors.Unavailable(f"The message bus {self._name} does not take messages: {e}") from e
 
