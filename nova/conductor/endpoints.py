@@ -13,7 +13,7 @@ from nova.clients import store as store_client
 from nova.conductor.inventory import Inventories
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import RequestContext
-from nova.db.cell.tables import services
+from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
 from nova.objects.compute_node import ComputeNode
 from nova.objects.instance import Instance
@@ -61,15 +61,35 @@ class Heartbeats:
                 LOG.warning("heartbeats of hosts could not be written: %s", e.message)
 
 
+class DueHosts:
+    """Which hosts have rows to look at: one index scan for the whole cell at most every ``interval`` seconds, so that
+    hosts may ask often."""
+
+    def __init__(self, database: Database, *, lease: float, interval: float = 1.0) -> None:
+        self._db, self._lease, self._interval = database, lease, interval
+        self._lock = concurrency.Lock()
+        self._read_at: float | None = None
+        self._hosts: frozenset[str] = frozenset()
+
+    def __contains__(self, host: str) -> bool:
+        with self._lock:
+            now = concurrency.monotonic()
+            if self._read_at is None or now - self._read_at >= self._interval:
+                with self._db.read() as conn:
+                    self._hosts = operations.hosts_to_look_at(conn, lease=self._lease, settled=self._interval)
+                self._read_at = now
+            return host in self._hosts
+
+
 class StoreEndpoint(Endpoint):
     """The Store for hosts. ``sender()`` names the host whose message is being served (None: a trusted service)."""
 
     namespace = store_client.NAMESPACE
     version = "1.0"
 
-    def __init__(self, store: CellStore, heartbeats: Heartbeats, *, sender: Callable[[], str | None],
+    def __init__(self, store: CellStore, heartbeats: Heartbeats, due: DueHosts, *, sender: Callable[[], str | None],
                  inventory_changed: Callable[[], None]) -> None:
-        self._store, self._heartbeats = store, heartbeats
+        self._store, self._heartbeats, self._due = store, heartbeats, due
         self._sender, self._inventory_changed = sender, inventory_changed
 
     def _for(self) -> CellStore:
@@ -101,7 +121,7 @@ class StoreEndpoint(Endpoint):
         self._for().instance_power_states(host, states)
 
     def operations_due(self, context: RequestContext, host: str, incarnation: str, running: list[str]) -> list[Work]:
-        return self._for().operations_due(host, incarnation, running)
+        return self._for().operations_due(host, incarnation, running) if host in self._due else []
 
     def operation_take(self, context: RequestContext, operation_uuid: str, epoch: int,
                        incarnation: str) -> Work | None:

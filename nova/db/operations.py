@@ -162,6 +162,15 @@ class OperationTables:
         rows = conn.execute(sa.select(t).where(*where).order_by(t.c.created_at).limit(limit)).mappings().all()
         return [dict(r) for r in rows]
 
+    def hosts_to_look_at(self, conn: sa.Connection, *, lease: float, settled: float) -> frozenset[str]:
+        """Hosts with open rows that are due, that nobody living owns, or that stand still since ``settled`` seconds
+        (their owner may have lost track of them: only it can tell)."""
+        t = self.operations
+        due = sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
+                     sa.and_(t.c.owner.is_not(None), t.c.updated_at < db_now() - settled))
+        rows = conn.execute(sa.select(t.c.host).distinct().where(t.c.state.in_(OPEN_STATES), t.c.level == "host", due))
+        return frozenset(r[0] for r in rows)
+
     def lost(self, conn: sa.Connection, *, owner: str, running: Sequence[str], limit: int = 200) -> list[dict[str, Any]]:
         """Open rows that ``owner`` holds and does not run: it let go of them without being able to say so."""
         t = self.operations

@@ -14,7 +14,13 @@ from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
-from nova.conductor.endpoints import CellOrchestratorEndpoint, Heartbeats, OrchestratorEndpoint, StoreEndpoint
+from nova.conductor.endpoints import (
+    CellOrchestratorEndpoint,
+    DueHosts,
+    Heartbeats,
+    OrchestratorEndpoint,
+    StoreEndpoint,
+)
 from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
@@ -166,7 +172,8 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
     def inventory_changed() -> None:
         sender.send("inventory", orchestrator.inventory_changed, service_context())
 
-    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, sender=asking_host,
+    due = DueHosts(database, lease=conf.lease, interval=conf.report_interval / 2)
+    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, due, sender=asking_host,
                              inventory_changed=inventory_changed)
     return CellConductorService(heartbeats, sender, presence,
                                 bus.serve("conductor", host, [endpoint], workers=conf.workers))
