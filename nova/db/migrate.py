@@ -108,6 +108,8 @@ def upgrade(database: Database, which: Which, revision: str = "head") -> str | N
 
     database.check()
     with database.engine.connect() as conn:
+        if database.dialect == "sqlite":
+            conn.exec_driver_sql("BEGIN IMMEDIATE")  # all or nothing, and one fsync in place of one per table
         command.upgrade(_config(which, conn), revision)
         conn.commit()
     return version(database)

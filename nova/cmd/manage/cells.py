@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import click
-import sqlalchemy as sa
 
 from nova import errors
 from nova.cmd import provision
 from nova.cmd.manage.tool import State, Tool
+from nova.cmd.urls import masked
 from nova.cmd.wiring.broker import transport_url
 from nova.db.api import cells as mappings
 from nova.db.engine import Database
@@ -118,15 +118,12 @@ def _must_exist(api: Database, cell_uuid: str | None) -> None:
 
 
 def _show_cells(state: State, api: Database, *, verbose: bool) -> None:
+    def shown(url: str) -> str:
+        return url if verbose else masked(url)
+
     with api.read() as conn:
         rows = mappings.list_cells(conn)
     state.show(["Name", "UUID", "Transport URL", "Database Connection", "Disabled"],
-               [[r["name"], r["uuid"], _masked(r["transport_url"] or "none:///", verbose),
-                 _masked(r["database_connection"], verbose), bool(r["disabled"])] for r in rows])
+               [[r["name"], r["uuid"], shown(r["transport_url"] or "none:///"), shown(r["database_connection"]),
+                 bool(r["disabled"])] for r in rows])
 
-
-def _masked(url: str, verbose: bool) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=not verbose)
-    except (sa.exc.ArgumentError, ValueError):  # several brokers in one URL
-        return url if verbose else url.rpartition("@")[2]

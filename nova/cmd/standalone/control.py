@@ -17,6 +17,7 @@ import orjson
 
 from nova import __version__, concurrency, errors
 from nova.cmd.standalone.state import Options, StateDir
+from nova.cmd.urls import masked
 
 _UP_WITHIN = 120.0
 _DOWN_WITHIN = 90.0
@@ -119,11 +120,6 @@ def _words(value: Any) -> str:
 
 def describe(layout: Any, info: dict[str, Any]) -> dict[str, Any]:
     """The running cloud as data: processes, endpoints, databases, buses, versions."""
-    from sqlalchemy import make_url
-
-    def masked(url: str) -> str:
-        return make_url(url).render_as_string(hide_password=True)
-
     code, ready = _get(info["url"], "/readyz")
     fronts = ("compute/v2.1", "identity/v3", "image", "placement")
     return {
