@@ -44,11 +44,22 @@ class Machine:
         argv = ("ip", "netns", "exec", self.name, *argv)
         return subprocess.run(argv, capture_output=True, timeout=timeout).returncode == 0
 
+    def reaches(self, address: str) -> bool:
+        """An answer comes, soon or on a busy machine late."""
+        return self.works("ping", "-c1", "-w15", address)
+
     def pings(self, address: str, *options: str) -> bool:
+        """An answer comes at once; to show that none does."""
         return self.works("ping", "-c1", "-W1", *options, address)
 
-    def connects(self, address: str, port: int, timeout: float = 2) -> bool:
+    def connects(self, address: str, port: int, timeout: float = 15) -> bool:
         code = f"import socket; socket.create_connection(({address!r}, {port}), {timeout}).close()"
+        return self.works(sys.executable, "-c", code)
+
+    def is_shut_out(self, address: str, port: int) -> bool:
+        """No connection comes about at once; nor is there a refusal, which would be an answer."""
+        code = (f"import socket\ntry: socket.create_connection(({address!r}, {port}), 1)\n"
+                "except TimeoutError: raise SystemExit(0)\nraise SystemExit(1)")
         return self.works(sys.executable, "-c", code)
 
     @contextmanager

@@ -66,13 +66,13 @@ def test_unknown_guest_gets_no_address(pair: tuple[Guest, Guest], vif: Callable[
 def test_nothing_enters_a_guest_but_answers(pair: tuple[Guest, Guest], host: Machine, outside: Machine) -> None:
     first, second = pair
     with second.listening(8080), outside.listening(80):
-        assert not first.connects("10.100.0.12", 8080)
-        assert not host.connects("10.100.0.12", 8080)
+        assert first.is_shut_out("10.100.0.12", 8080)
+        assert host.is_shut_out("10.100.0.12", 8080)
         outside.run("ip", "route", "add", "10.100.0.0/24", "via", PUBLIC)
-        assert not outside.connects("10.100.0.12", 8080)
+        assert outside.is_shut_out("10.100.0.12", 8080)
         assert not first.pings("10.100.0.12")
         assert second.connects(OUTSIDE, 80)
-        assert first.pings("10.100.0.1")
+        assert first.reaches("10.100.0.1")
 
 
 def test_guests_leave_under_the_hosts_address(pair: tuple[Guest, Guest], outside: Machine) -> None:
@@ -89,19 +89,19 @@ def test_rules_open_a_guest_for_what_they_name(network: NetworkManager, pair: tu
     with second.listening(8080), second.listening(9090):
         network.plug("server-12", [opened])
         assert outside.connects("10.100.0.12", 8080)
-        assert not outside.connects("10.100.0.12", 9090)
-        assert not first.connects("10.100.0.12", 8080)
-        assert first.pings("10.100.0.12")
+        assert outside.is_shut_out("10.100.0.12", 9090)
+        assert first.is_shut_out("10.100.0.12", 8080)
+        assert first.reaches("10.100.0.12")
         network.plug("server-12", [second.vif])
-        assert not outside.connects("10.100.0.12", 8080)
+        assert outside.is_shut_out("10.100.0.12", 8080)
 
 
 def test_false_addresses_are_dropped(pair: tuple[Guest, Guest], outside: Machine) -> None:
     first, _ = pair
-    assert first.pings(OUTSIDE)
+    assert first.reaches(OUTSIDE)
     first.run("ip", "addr", "add", "10.100.0.66/24", "dev", "eth0")
     assert not first.pings(OUTSIDE, "-I", "10.100.0.66")
-    assert first.pings(OUTSIDE)
+    assert first.reaches(OUTSIDE)
     first.run("ip", "link", "set", "eth0", "address", "fa:16:3e:00:00:77")
     first.run("ip", "route", "replace", "default", "via", "10.100.0.1")
     assert not first.pings(OUTSIDE)
@@ -159,7 +159,7 @@ def test_restart_takes_over_what_runs(start: Callable[..., NetworkManager], pair
     manager.sync(complete=True)
     assert (tmp_path / "networks/br100/pid").read_text() == pid
     assert "still-here" in host.run("nft", "list", "ruleset")
-    assert first.pings(OUTSIDE)
+    assert first.reaches(OUTSIDE)
     assert not first.pings("10.100.0.12")
     assert second.dhcp() == "10.100.0.12"
 
@@ -220,9 +220,9 @@ def test_metadata_address_leads_to_the_service(start: Callable[..., NetworkManag
         assert guest.fetch("169.254.169.254", 80) == "10.100.0.11"
 
 
-def test_dnsmasq_has_no_privileges_where_it_can_do_without(start: Callable[..., NetworkManager], tmp_path: Path,
 def test_dnsmasq_runs_without_privileges_where_it_can(start: Callable[..., NetworkManager], vif: Callable[..., Vif],
                                                      boot: Callable[[Vif], Guest]) -> None:
+    """In a directory that everybody may read dnsmasq is nobody, and hears of new guests all the same."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         directory = Path(name)
         directory.chmod(0o755)
