@@ -10,6 +10,8 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import libvirt
@@ -286,23 +288,30 @@ def test_a_start_that_cannot_be(libvirt_host: Harness, options: dict[str, Any], 
         libvirt_host.open(**options)
 
 
-def test_guests_of_a_user_of_their_own(libvirt_host: Harness, netns: str) -> None:
+def test_guests_of_a_user_of_their_own(libvirt_host: Harness, netns: str, public_directory: pathlib.Path) -> None:
     """As distributions set libvirt up. The user must get to the disks, and nobody else to the console."""
     with Libvirtd(netns, as_installed=True) as installed:
-        libvirt_host.overrides["libvirt"]["connection_uri"] = installed.uri
-        for place in (libvirt_host.state, *libvirt_host.state.parents[:-1]):
-            place.chmod(place.stat().st_mode | 0o011)
-        libvirt_host.state.chmod(0o700)
-        with pytest.raises(errors.ConfigError, match=f"may not pass through {libvirt_host.state}. Run `chmod o"):
-            libvirt_host.open()
-        libvirt_host.state.chmod(0o711)
-        driver = libvirt_host.open()
-        guest = libvirt_host.guest()
-        driver.spawn(guest)
-        eventually(lambda: tinyguest.GREETING in driver.console_log(guest.uuid))
-        directory = libvirt_host.state / "instances" / guest.uuid
-        assert (directory / "disk").stat().st_uid != os.getuid()
-        assert (directory / "console.log").stat().st_mode & 0o777 == 0o640
-        libvirt_host.close()
-        libvirt_host.opened.clear()
+        overrides = {"libvirt": {**libvirt_host.overrides["libvirt"], "connection_uri": installed.uri}}
+        host = dataclasses.replace(libvirt_host, state=public_directory, overrides=overrides, opened=[])
+        public_directory.chmod(0o700)
+        with pytest.raises(errors.ConfigError, match=f"may not pass through {public_directory}. Run `chmod o"):
+            host.open()
+        public_directory.chmod(0o711)
+        driver = host.open()
+        try:
+            guest = host.guest()
+            driver.spawn(guest)
+            eventually(lambda: tinyguest.GREETING in driver.console_log(guest.uuid))
+            directory = public_directory / "instances" / guest.uuid
+            assert (directory / "disk").stat().st_uid != os.getuid()
+            assert (directory / "console.log").stat().st_mode & 0o777 == 0o640
+        finally:
+            host.close()
         assert not directory.exists()
+
+
+@pytest.fixture
+def public_directory() -> Iterator[pathlib.Path]:
+    """Not below pytest's own directories: every session that starts closes those to other users."""
+    with tempfile.TemporaryDirectory(prefix="nova-public-") as path:
+        yield pathlib.Path(path)
