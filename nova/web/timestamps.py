@@ -25,8 +25,8 @@ def micro(value: float | None) -> str | None:
     """``2026-11-20T21:55:44.000000``, the form of times that some resources pass on as stored."""
     if value is None:
         return None
-    text = datetime.datetime.fromtimestamp(value, _UTC).isoformat(timespec="microseconds")
-    return text.removesuffix("+00:00")
+    whole, rest = divmod(round(value * 1_000_000), 1_000_000)
+    return f"{_second(whole)}.{rest:06d}"
 
 
 def parse(text: str) -> float:
