@@ -23,8 +23,9 @@ from nova.objects.work import Work
 
 
 def make_instance(**values: Any) -> Instance:
-    return Instance.new(**{"uuid": "i1", "project_id": "p1", "user_id": "u1", "display_name": "web", "vcpus": 1,
-                           "vm_state": "active", "memory_mb": 512, "root_gb": 1} | values)
+    usual: dict[str, Any] = {"uuid": "i1", "project_id": "p1", "user_id": "u1", "display_name": "web", "vcpus": 1,
+                             "vm_state": "active", "memory_mb": 512, "root_gb": 1}
+    return Instance.new(**usual | values)
 
 
 def make_work() -> Work:

@@ -50,7 +50,8 @@ def casts(faults: Faults, seed: int = 1, count: int = 200) -> list[int]:
         concurrency.sleep(60)
         return desk.told
 
-    return play(story, seed)[0]
+    told: list[int] = play(story, seed)[0]
+    return told
 
 
 def test_without_faults_everything_arrives_once() -> None:
