@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -29,6 +30,16 @@ def pytest_configure(config: pytest.Config) -> None:
     _session_dir.append(Path(tempfile.mkdtemp(prefix="nova-session-")))
     session.begin(_session_dir[0])
     signal.signal(signal.SIGTERM, _interrupt)  # so that fixtures are torn down
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``tools/test.sh long`` runs what is marked long as well."""
+    if os.environ.get("NOVA_TEST_LONG"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

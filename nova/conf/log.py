@@ -13,7 +13,8 @@ GROUP: str | None = None
 OPTS: list[cfg.Opt] = []  # oslo.log lists its own under the namespace "oslo.log"
 
 _QUIET = ["amqp=WARNING", "sqlalchemy=WARNING", "stevedore=WARNING", "oslo_messaging=WARNING",
-          "oslo.messaging=WARNING", "urllib3=WARNING", "oslo_policy=WARNING", "waitress=WARNING", "alembic=WARNING"]
+          "oslo.messaging=WARNING", "urllib3=WARNING", "oslo_policy=WARNING", "oslo_service=WARNING",
+          "waitress=WARNING", "alembic=WARNING"]
 
 
 def register(conf: cfg.ConfigOpts) -> None:

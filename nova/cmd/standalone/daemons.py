@@ -83,10 +83,12 @@ class Supervisor:
     def start(self) -> None:
         end = concurrency.monotonic() + _READY_WITHIN
         try:
-            for daemon in self._daemons:
-                daemon.start()
-            for daemon in self._daemons:
-                daemon.wait_ready(end)
+            for stage in (True, False):  # hosts call the conductor of their cell as soon as they start
+                members = [d for d in self._daemons if _serves_hosts(d) is stage]
+                for daemon in members:
+                    daemon.start()
+                for daemon in members:
+                    daemon.wait_ready(end)
         except errors.ConfigError:
             self.stop()
             raise
@@ -115,6 +117,10 @@ class Supervisor:
                 daemon.signal(signal.SIGTERM)
             for daemon in members:
                 _wait(daemon)
+
+
+def _serves_hosts(daemon: Daemon) -> bool:
+    return daemon.name.startswith("nova-conductor@cell")
 
 
 def _wait(daemon: Daemon) -> None:

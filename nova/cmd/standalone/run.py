@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any, NoReturn
+
+import sqlalchemy as sa
 
 import nova
 from nova import concurrency, errors
@@ -15,7 +18,9 @@ from nova.cmd.standalone import credentials
 from nova.cmd.standalone.layout import Layout
 from nova.cmd.standalone.state import StateDir, write
 
+LOG = logging.getLogger(__name__)
 PROG = "nova-standalone"
+_HOSTS_WITHIN = 60.0
 
 
 class Cloud:
@@ -27,10 +32,29 @@ class Cloud:
     def start(self) -> None:
         self._inner.start()
         layout = self._layout
+        self._wait_hosts()
         credentials.write_clients(layout.state, layout.base_url, self._conf.identity.region)
         write(layout.state.run_file, json.dumps({
             "pid": os.getpid(), "url": layout.base_url, "started_at": concurrency.time(), "version": nova.__version__,
             "processes": getattr(self._inner, "processes", {PROG: os.getpid()})}) + "\n")
+
+    def _wait_hosts(self) -> None:
+        """The first server finds its host: wait until placement knows them, which is soon after they started."""
+        from nova.cmd.wiring.control import open_database
+        from nova.db.api import placement
+
+        api = open_database(self._conf.api_database, "api")
+        end = concurrency.monotonic() + _HOSTS_WITHIN
+        wanted = set(self._layout.hosts)
+        try:
+            while wanted and concurrency.monotonic() < end:
+                with api.read() as conn:
+                    wanted -= set(conn.execute(sa.select(placement.providers.c.name)).scalars())
+                concurrency.sleep(0.02)
+        finally:
+            api.dispose()
+        if wanted:
+            LOG.warning("hosts that have not reported yet: %s", ", ".join(sorted(wanted)))
 
     def stop(self) -> None:
         self._layout.state.run_file.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests: tools/test.sh            everything, in less than half an hour on two cores
+#                 tools/test.sh long       everything at full length: all seeds, all crash cases
+#                 tools/test.sh SUITE…     one or more of the suites below; "long" may come first
+# What the machine lacks is installed: Debian packages where this runs as root, Python packages in .venv.
+# NOVA_TEST_PYTHON names another interpreter that has everything already.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+. tools/machine.sh
+
+SUITES=(ruff mypy imports architecture unit contract functional simulation api crash integration docs)
+PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86
+    qemu-utils postgresql mariadb-server rabbitmq-server dnsmasq-base nftables iproute2 iputils-ping iputils-arping
+    udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage)
+HARD_LIMIT=5400 # seconds, for the whole run
+# Suites whose tests share nothing but the session's servers run in two workers.
+PARALLEL=" unit contract functional simulation api architecture "
+
+usage() {
+    sed -n '3,7s/^# \?//p' "$0"
+    echo "suites: ${SUITES[*]}"
+}
+
+chosen=()
+for argument in "$@"; do
+    case $argument in
+    -h | --help) usage; exit 0 ;;
+    long) export NOVA_TEST_LONG=1 ;;
+    *)
+        case " ${SUITES[*]} " in
+        *" $argument "*) chosen+=("$argument") ;;
+        *) echo "test.sh: there is no suite '$argument'" >&2; usage >&2; exit 2 ;;
+        esac
+        ;;
+    esac
+done
+[ ${#chosen[@]} -gt 0 ] || chosen=("${SUITES[@]}")
+
+began=$SECONDS
+names=() results=() times=() failed=0
+
+prepare() {
+    if [ "$(id -u)" = 0 ]; then
+        install_packages "${PACKAGES[@]}" || return 1
+    fi
+    [ -z "${NOVA_TEST_PYTHON:-}" ] || return 0
+    local extras=test,docs
+    [ "$(id -u)" != 0 ] || extras=$extras,libvirt
+    make_venv .venv "$extras"
+}
+
+run_pytest() {
+    local suite=$1 arguments=()
+    [[ $PARALLEL != *" $suite "* ]] || arguments+=(-n 2 --dist worksteal)
+    [ "$(id -u)" = 0 ] || arguments+=(-m 'not root')
+    timeout --signal=TERM --kill-after=120 $((HARD_LIMIT - SECONDS + began)) \
+        "$PYTHON" -m pytest -q "${arguments[@]}" "tests/$suite"
+}
+
+run_suite() {
+    case $1 in
+    ruff) "$PYTHON" -m ruff check . ;;
+    mypy) "$PYTHON" -m mypy ;;
+    imports) "$(dirname "$PYTHON")/lint-imports" ;;
+    docs) "$PYTHON" -m sphinx -W -q --keep-going -b html doc/source doc/build/html ;;
+    *) run_pytest "$1" ;;
+    esac
+}
+
+report() {
+    echo
+    printf '%-14s %-8s %8s\n' suite result seconds
+    local i
+    for i in "${!names[@]}"; do
+        printf '%-14s %-8s %8d\n' "${names[$i]}" "${results[$i]}" "${times[$i]}"
+    done
+    printf '%-14s %-8s %8d\n' all "$([ "$failed" = 0 ] && echo passed || echo FAILED)" $((SECONDS - began))
+}
+
+step() {
+    local start=$SECONDS result=passed
+    echo "== $1"
+    "${@:2}" || { result=FAILED; failed=1; }
+    names+=("$1") results+=("$result") times+=($((SECONDS - start)))
+    [ "$result" = passed ]
+}
+
+trap 'report; exit 130' INT TERM
+step installing prepare || { report; exit 1; }
+PYTHON=${NOVA_TEST_PYTHON:-$PWD/.venv/bin/python}
+# The data of test servers lie in memory where there is room; their durability settings are those of production.
+if [ -z "${NOVA_TEST_DATA_DIR:-}" ] && [ "$(df --output=avail -k /dev/shm 2> /dev/null | tail -n 1)" -gt 4000000 ] 2> /dev/null; then
+    export NOVA_TEST_DATA_DIR=/dev/shm
+fi
+for suite in "${chosen[@]}"; do
+    step "$suite" run_suite "$suite"
+done
+report
+exit "$failed"
