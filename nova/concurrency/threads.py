@@ -97,6 +97,7 @@ class ThreadBackend:
 
     def __init__(self) -> None:
         self._random = random.Random()
+        os.register_at_fork(after_in_child=self._random.seed)
 
     def spawn(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> ThreadTask:
         return ThreadTask(fn, args, kwargs, name)
@@ -111,7 +112,8 @@ class ThreadBackend:
         return time.monotonic()
 
     def uuid4(self) -> str:
-        return str(uuid.UUID(bytes=os.urandom(16), version=4))
+        """Unique, not secret: drawn from a generator that the system's randomness has seeded."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def random(self) -> random.Random:
         return self._random

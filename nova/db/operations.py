@@ -9,6 +9,7 @@ another has taken over. A lease is the heartbeat of the owner's incarnation in t
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -103,23 +104,50 @@ class OperationTables:
 
     def take(self, conn: sa.Connection, uuid: str, *, epoch: int, owner: str, lease: float) -> bool:
         """Make ``owner`` the owner under a new epoch, if nobody living owns the row. False: another won."""
-        t = self.operations
-        done = conn.execute(
-            t.update().where(t.c.uuid == uuid, t.c.epoch == epoch, t.c.state.in_(OPEN_STATES), self.unowned(lease))
-            .values(owner=owner, epoch=epoch + 1, attempt=t.c.attempt + 1, due_at=None, updated_at=db_now()))
+        done = conn.execute(self._take, {"b_uuid": uuid, "b_epoch": epoch, "b_owner": owner, "b_new": epoch + 1,
+                                         "b_lease": lease})
         return done.rowcount == 1
 
     def advance(self, conn: sa.Connection, uuid: str, epoch: int, **values: Any) -> bool:
         """Change a row that this epoch owns. ``due_in`` is seconds from now. False: the epoch is over."""
-        t = self.operations
         due_in = values.pop("due_in", None)
+        statement = self._advance
         if due_in is not None:
-            values["due_at"] = db_now() + due_in
+            statement, values["b_due_in"] = self._advance_due, due_in
         if values.get("state") not in (None, *OPEN_STATES):
-            values |= {"finished_at": db_now(), "owner": None, "due_at": None, "secrets": None}
-        done = conn.execute(t.update().where(t.c.uuid == uuid, t.c.epoch == epoch, t.c.state.in_(OPEN_STATES))
-                            .values(updated_at=db_now(), **values))
-        return done.rowcount == 1
+            statement, values = self._close, values | {"owner": None, "due_at": None, "secrets": None}
+        return conn.execute(statement, {"b_uuid": uuid, "b_epoch": epoch} | values).rowcount == 1
+
+    # Statements that every operation needs several times are built once: building them cost more than running them.
+
+    @functools.cached_property
+    def _owned(self) -> sa.Update:
+        t = self.operations
+        return t.update().where(t.c.uuid == sa.bindparam("b_uuid"), t.c.epoch == sa.bindparam("b_epoch"),
+                                t.c.state.in_(OPEN_STATES)).values(updated_at=db_now())
+
+    @functools.cached_property
+    def _advance(self) -> sa.Update:
+        return self._owned
+
+    @functools.cached_property
+    def _advance_due(self) -> sa.Update:
+        return self._owned.values(due_at=db_now() + sa.bindparam("b_due_in", type_=sa.Double))
+
+    @functools.cached_property
+    def _close(self) -> sa.Update:
+        return self._owned.values(finished_at=db_now())
+
+    @functools.cached_property
+    def _take(self) -> sa.Update:
+        lease = sa.bindparam("b_lease", type_=sa.Double)
+        return self._owned.where(self.unowned(lease)).values(
+            owner=sa.bindparam("b_owner"), epoch=sa.bindparam("b_new"), attempt=self.operations.c.attempt + 1,
+            due_at=sa.null())
+
+    @functools.cached_property
+    def _get(self) -> sa.Select[Any]:
+        return sa.select(self.operations).where(self.operations.c.uuid == sa.bindparam("b_uuid"))
 
     def supersede(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         """Close every open row of a server; returns what they were."""
@@ -140,26 +168,29 @@ class OperationTables:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def unowned(self, lease: float) -> sa.ColumnElement[bool]:
+    def unowned(self, lease: Any) -> sa.ColumnElement[bool]:
         """Owner is nobody, or an incarnation without a heartbeat for a lease."""
         t, s = self.operations, self.services
         living = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > db_now() - lease)
         return sa.or_(t.c.owner.is_(None), ~living.exists())
 
     def get(self, conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-        row = conn.execute(sa.select(self.operations).where(self.operations.c.uuid == uuid)).mappings().one_or_none()
+        row = conn.execute(self._get, {"b_uuid": uuid}).mappings().one_or_none()
         return dict(row) if row else None
 
     def abandoned(self, conn: sa.Connection, *, level: str, lease: float, limit: int = 200,
                   host: str | None = None) -> list[dict[str, Any]]:
-        """Open rows of a level that nobody living owns and whose time has come."""
-        t = self.operations
+        """Open rows of a level that nobody living owns and whose time has come. ``orphaned`` rows need no judgement
+        over a lease: their owner has signed off, or another start of the same service has taken its place."""
+        t, s = self.operations, self.services
         where = [t.c.state.in_(OPEN_STATES), t.c.level == level,
                  sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
                         sa.and_(t.c.owner.is_not(None), self.unowned(lease)))]
         if host is not None:
             where.append(t.c.host == host)
-        rows = conn.execute(sa.select(t).where(*where).order_by(t.c.created_at).limit(limit)).mappings().all()
+        known = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > 0).exists()
+        rows = conn.execute(sa.select(t, (~known).label("orphaned")).where(*where).order_by(t.c.created_at)
+                            .limit(limit)).mappings().all()
         return [dict(r) for r in rows]
 
     def hosts_to_look_at(self, conn: sa.Connection, *, lease: float, settled: float) -> frozenset[str]:

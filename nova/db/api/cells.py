@@ -73,21 +73,24 @@ request_specs = table(
 )
 
 
+_OF = instance_mappings.c.instance_uuid == sa.bindparam("b_uuid")
+_MAPPING = sa.select(instance_mappings).where(_OF)
+_FENCE = instance_mappings.update().where(_OF, instance_mappings.c.fence <= sa.bindparam("b_epoch")).values(
+    fence=sa.bindparam("b_epoch"))
+
+
 def list_cells(conn: sa.Connection) -> list[dict[str, Any]]:
     return [dict(r) for r in conn.execute(sa.select(cell_mappings).order_by(cell_mappings.c.id)).mappings()]
 
 
 def mapping(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:
-    t = instance_mappings
-    row = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid)).mappings().one_or_none()
+    row = conn.execute(_MAPPING, {"b_uuid": instance_uuid}).mappings().one_or_none()
     return dict(row) if row else None
 
 
 def raise_fence(conn: sa.Connection, instance_uuid: str, epoch: int) -> bool:
     """Hold the server's fence at ``epoch`` for the rest of the transaction. False: a newer owner has been here."""
-    t = instance_mappings
-    return conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.fence <= epoch)
-                        .values(fence=epoch)).rowcount == 1
+    return conn.execute(_FENCE, {"b_uuid": instance_uuid, "b_epoch": epoch}).rowcount == 1
 
 
 def place(conn: sa.Connection, instance_uuid: str, cell_uuid: str, epoch: int) -> bool:

@@ -119,13 +119,20 @@ block_devices = table(
 )
 
 
+_OF = instances.c.uuid == sa.bindparam("b_uuid")
+_AT = instances.c.epoch == sa.bindparam("b_epoch")
+_GET = sa.select(instances).where(_OF)
+_UPDATE = instances.update().where(_OF, _AT, instances.c.deleted.is_(False)).values(updated_at=db_now())
+_RAISE = instances.update().where(_OF, _AT).values(epoch=sa.bindparam("b_new"))
+
+
 def insert(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """New servers; the guest's name on its hypervisor follows from the row's id unless it is given."""
     conn.execute(instances.insert(), list(rows))
 
 
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-    row = conn.execute(sa.select(instances).where(instances.c.uuid == uuid)).mappings().one_or_none()
+    row = conn.execute(_GET, {"b_uuid": uuid}).mappings().one_or_none()
     return dict(row) if row else None
 
 
@@ -133,6 +140,8 @@ def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected
            **values: Any) -> bool:
     """Change a living server; with ``epoch``, only if the fence still stands there. False: it does not."""
     t = instances
+    if epoch is not None and not expected and not any(isinstance(v, sa.ClauseElement) for v in values.values()):
+        return conn.execute(_UPDATE, {"b_uuid": uuid, "b_epoch": epoch} | values).rowcount == 1
     where = [t.c.uuid == uuid, t.c.deleted.is_(False)]
     if epoch is not None:
         where.append(t.c.epoch == epoch)
@@ -146,8 +155,7 @@ def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected
 
 def raise_epoch(conn: sa.Connection, uuid: str, seen: int) -> bool:
     """Take over the server: its fence goes from ``seen`` to ``seen + 1``."""
-    t = instances
-    return conn.execute(t.update().where(t.c.uuid == uuid, t.c.epoch == seen).values(epoch=seen + 1)).rowcount == 1
+    return conn.execute(_RAISE, {"b_uuid": uuid, "b_epoch": seen, "b_new": seen + 1}).rowcount == 1
 
 
 def on_host(conn: sa.Connection, host: str) -> list[dict[str, Any]]:
