@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,7 @@ from tests.services.process import ServiceError
 
 PRIVATE = {"run": "/run/libvirt", "lib": "/var/lib/libvirt", "etc": "/etc/libvirt", "cache": "/var/cache/libvirt",
            "log": "/var/log/libvirt"}
+KVM = Path("/dev/kvm")
 CONFIGS = {
     "libvirtd.conf": ["listen_tls = 0", 'auth_unix_rw = "none"', 'unix_sock_rw_perms = "0700"',
                       'log_outputs = "3:file:/var/log/libvirt/libvirtd.log"'],
@@ -42,6 +44,7 @@ class Libvirtd:
         self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
         self.directory.chmod(0o755)
         self.netns = netns
+        self._as_installed = as_installed
         self._qemu_conf = CONFIGS["qemu.conf"][-2:] if as_installed else CONFIGS["qemu.conf"]
         self._holder: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -113,6 +116,8 @@ class Libvirtd:
         """Make the namespaces. Their first process adopts what the daemons leave and, ignoring SIGCHLD, buries it."""
         binds = " && ".join(f"mkdir -p {there} && mount --bind {self.directory / name} {there}"
                             for name, there in PRIVATE.items())
+        if self._as_installed and KVM.exists():
+            binds += f" && mount --bind {self._kvm()} {KVM}"
         enter = ["ip", "netns", "exec", self.netns] if self.netns else []
         self._holder = subprocess.Popen(
             [*enter, "setpriv", "--pdeathsig", "KILL",  # should our own process be killed
@@ -122,6 +127,14 @@ class Libvirtd:
         _wait(lambda: (self.directory / "ready").exists(),
               "the namespaces for libvirtd cannot be made; this needs root")
         self._init = _children(self._holder.pid)[0]
+
+    def _kvm(self) -> Path:
+        """As udev makes it, whether or not there is udev here. libvirt asks QEMU for what it can do again and again,
+        for many seconds each time, while root can open the device and QEMU's user cannot."""
+        node = self.directory / "kvm"
+        os.mknod(node, 0o600 | stat.S_IFCHR, KVM.stat().st_rdev)
+        node.chmod(0o666)
+        return node
 
     def _launch(self, program: str) -> None:
         """Through nsenter, which waits for the daemon and ends as it ends."""
