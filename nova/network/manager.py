@@ -27,8 +27,8 @@ class NetworkStore(Protocol):
     """What is asked of the cell; a part of :class:`nova.objects.store.Store`."""
 
     def network_documents(self, host: str, since_version: int) -> list[Document]:
-        """``{"kind": "port", "id", "version", "instance_uuid", "vif": {...}}``, or with ``"deleted": True`` instead of
-        the last; ``{"kind": "network", "id", "version", "network": {...}}``. All that exist since 0."""
+        """A document per server of the host that is newer: ``instance_uuid``, ``version``, ``deleted``, and ``vifs``,
+        its whole network info. Since 0: all that exist."""
         ...
 
     def lease(self, host: str, mac: str, address: str, event: str) -> None: ...
@@ -114,26 +114,24 @@ class NetworkManager:
             add, gone = self._difference(documents, before if complete else None)
             self._apply(add, gone)
             if complete:
-                self._clean(documents)
+                self._clean()
             self._version = max([self._version, 1, *(int(d["version"]) for d in documents)])
 
     def _difference(self, documents: list[Document], before: set[str] | None) -> tuple[list[Document], set[str]]:
         """Ports to set up and devices to remove. What was plugged or unplugged while we asked is newer."""
-        wanted = {d["vif"]["device"]: d for d in documents if d["kind"] == "port" and not d.get("deleted")}
-        deleted = {d["id"] for d in documents if d["kind"] == "port" and d.get("deleted")}
+        servers = {d["instance_uuid"] for d in documents}
+        wanted = {vif["device"]: (d["instance_uuid"], vif)
+                  for d in documents if not d["deleted"] for vif in d["vifs"] or ()}
         with self._lock:
-            gone = {device for device, vif in self._ports.items() if vif["id"] in deleted} - wanted.keys()
-            if before is not None:
-                gone |= before - wanted.keys()
-            gone -= self._touched
-            add = [d["vif"] for device, d in wanted.items() if device not in self._touched]
+            gone = {device for device, owner in self._owners.items() if owner in servers} | (before or set())
+            gone -= wanted.keys() | self._touched
+            add = {device: found for device, found in wanted.items() if device not in self._touched}
             for device in gone:
                 self._ports.pop(device, None)
                 self._owners.pop(device, None)
-            for vif in add:
-                self._ports[vif["device"]] = vif
-                self._owners[vif["device"]] = wanted[vif["device"]]["instance_uuid"]
-        return add, gone
+            for device, (owner, vif) in add.items():
+                self._ports[device], self._owners[device] = vif, owner
+        return [vif for _, vif in add.values()], gone
 
     def _apply(self, add: list[Document], gone: set[str]) -> None:
         for network in {vif["network"]["id"]: vif["network"] for vif in add}.values():
@@ -144,11 +142,10 @@ class NetworkManager:
         if late:
             self._plumbing.apply((), sorted(late))  # unplugged while we plugged it
 
-    def _clean(self, documents: list[Document]) -> None:
-        """Networks that neither a document nor a port of this host speaks of."""
-        named = {d["id"] for d in documents if d["kind"] == "network"}
+    def _clean(self) -> None:
+        """Take away networks that no port of this host is on."""
         for network in self._plumbing.networks():
-            if network["id"] not in named:
+            if self._unused(network["id"]):
                 self._plumbing.remove_network(network, functools.partial(self._unused, network["id"]))
 
     def _unused(self, network_id: str) -> bool:

@@ -151,7 +151,7 @@ def _take_any(conn: sa.Connection, network: sa.Row[Any], port: Mapping[str, Any]
         if row is None:
             if not _extend(conn, network):
                 break
-        elif queries.take_address(conn, row.id, port["uuid"], port["host"]):
+        elif queries.take_address(conn, row.id, port["uuid"]):
             return str(row.address)
     raise errors.Conflict(f"No fixed IP addresses available for network: {network.label}")
 
@@ -183,7 +183,7 @@ def _take_fixed(conn: sa.Connection, nic: Nic, port: Mapping[str, Any]) -> str:
     if row is None:
         raise errors.Invalid(f"Network {nic.network.uuid} could not be found.")
     _refuse_if_used(row, address)
-    if not queries.take_address(conn, row.id, port["uuid"], port["host"]):
+    if not queries.take_address(conn, row.id, port["uuid"]):
         raise errors.Invalid(f"Fixed IP address {address} is already in use.")
     return address
 

@@ -57,19 +57,10 @@ def network_info(conn: sa.Connection, instance_uuids: Collection[str]) -> dict[s
 
 
 def documents(conn: sa.Connection, host: str, since: int = 0) -> list[Document]:
-    """What ``host`` must make true: port and network documents newer than a version; all that exist since 0.
+    """A document for each server that has ports on ``host`` newer than a version: its whole network info.
 
-    ``{"kind": "port", "id", "version", "instance_uuid", "vif"}``, with ``"deleted": True`` instead of the last two for
-    a port that went since; ``{"kind": "network", "id", "version", "network"}`` for every network of those ports.
+    In the shape in which hosts get them from their cell; servers that are gone are known there, not here.
     """
-    ports = [port_document(uuid, doc) for uuid, docs in vifs(conn, queries.ports_on(conn, host, since or None)).items()
-             for doc in docs]
-    networks = {p["vif"]["network"]["id"]: p["vif"]["network"] for p in ports}
-    gone = queries.gone_since(conn, host, since / 1_000_000) if since else []
-    return [*({"kind": "network", "id": k, "version": n["version"], "network": n} for k, n in networks.items()), *ports,
-            *({"kind": "port", "id": row.last_port, "version": version_at(row.released_at), "deleted": True}
-              for row in gone)]
-
-
-def port_document(instance_uuid: str, vif: Document) -> Document:
-    return {"kind": "port", "id": vif["id"], "version": vif["version"], "instance_uuid": instance_uuid, "vif": vif}
+    servers = {row.instance_uuid for row in queries.ports_on(conn, host, since)}
+    return [{"instance_uuid": uuid, "vifs": info, "deleted": False, "version": max(v["version"] for v in info)}
+            for uuid, info in sorted(network_info(conn, servers).items())]

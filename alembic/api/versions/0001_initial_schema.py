@@ -25,8 +25,6 @@ def upgrade() -> None:
         sa.Column("allocated_at", sa.Double(), nullable=True),
         sa.Column("released_at", sa.Double(), nullable=True),
         sa.Column("leased", sa.Boolean(), nullable=False),
-        sa.Column("last_port", sa.String(length=36), nullable=True),
-        sa.Column("last_host", sa.String(length=255), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_addresses")),
         sa.UniqueConstraint("network_uuid", "number", name=op.f("uq_addresses_network_uuid_number")),
         mariadb_charset="utf8mb4",
@@ -39,7 +37,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_addresses_free", "addresses", ["network_uuid", "port_uuid", "reusable_at", "number"], unique=False
     )
-    op.create_index("ix_addresses_last_host", "addresses", ["last_host", "released_at"], unique=False)
     op.create_index(op.f("ix_addresses_port_uuid"), "addresses", ["port_uuid"], unique=False)
     op.create_table(
         "aggregates",

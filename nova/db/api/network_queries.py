@@ -31,8 +31,7 @@ _FREE = sa.select(addresses.c.id, addresses.c.number, addresses.c.address).where
 ).order_by(addresses.c.reusable_at, addresses.c.number).limit(1).with_for_update(skip_locked=True)
 _TAKE = sa.update(addresses).where(
     addresses.c.id == sa.bindparam("row"), addresses.c.port_uuid.is_(None), addresses.c.reusable_at <= schema.db_now(),
-).values(port_uuid=sa.bindparam("port"), last_port=sa.bindparam("port"), last_host=sa.bindparam("on_host"),
-         allocated_at=schema.db_now(), released_at=None, leased=False)
+).values(port_uuid=sa.bindparam("port"), allocated_at=schema.db_now(), released_at=None, leased=False)
 _INSERT_PORT = sa.insert(ports)
 _LEASE_TIME = sa.select(networks.c.lease_time).where(networks.c.uuid == addresses.c.network_uuid).scalar_subquery()
 _GIVE_BACK = sa.update(addresses).where(
@@ -78,9 +77,9 @@ def own_ports(conn: sa.Connection, instance_uuid: str, mac: str) -> Sequence[sa.
     return conn.execute(_OWN, {"server": instance_uuid, "wanted_mac": mac}).all()
 
 
-def ports_on(conn: sa.Connection, host: str, since: int | None = None) -> Sequence[sa.Row[Any]]:
+def ports_on(conn: sa.Connection, host: str, since: int) -> Sequence[sa.Row[Any]]:
     query = _JOINED.where(ports.c.host == host)
-    return conn.execute(query if since is None else query.where(ports.c.version > since)).all()
+    return conn.execute(query.where(ports.c.version > since)).all()
 
 
 def networks_by_uuid(conn: sa.Connection, uuids: Collection[str]) -> dict[str, sa.Row[Any]]:
@@ -100,9 +99,9 @@ def address_row(conn: sa.Connection, network_uuid: str, number: int) -> sa.Row[A
         addresses.c.network_uuid == network_uuid, addresses.c.number == number)).first()
 
 
-def take_address(conn: sa.Connection, address_id: int, port_uuid: str, host: str | None) -> bool:
+def take_address(conn: sa.Connection, address_id: int, port_uuid: str) -> bool:
     """Make a free address the port's. False when somebody else was faster or it is not reusable yet."""
-    return conn.execute(_TAKE, {"row": address_id, "port": port_uuid, "on_host": host}).rowcount == 1
+    return conn.execute(_TAKE, {"row": address_id, "port": port_uuid}).rowcount == 1
 
 
 def lock_network(conn: sa.Connection, network_uuid: str) -> int | None:
@@ -148,16 +147,8 @@ def release(conn: sa.Connection, instance_uuid: str) -> int:
 def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> None:
     """The ports belong to ``host`` from now on; rows that say so already stay as they are."""
     other = sa.or_(ports.c.host != host, ports.c.host.is_(None))
-    mine = sa.select(ports.c.uuid).where(ports.c.instance_uuid == instance_uuid)
-    conn.execute(sa.update(addresses).where(addresses.c.port_uuid.in_(mine)).values(last_host=host))
     conn.execute(sa.update(ports).where(ports.c.instance_uuid == instance_uuid, other).values(
         host=host, version=sa.case((ports.c.version >= version, ports.c.version + 1), else_=version)))
-
-
-def gone_since(conn: sa.Connection, host: str, since: float) -> Sequence[sa.Row[str | None, float | None]]:
-    """``last_port`` and ``released_at`` of ports that were on ``host`` and were released after the time ``since``."""
-    return conn.execute(sa.select(addresses.c.last_port, addresses.c.released_at).where(
-        addresses.c.last_host == host, addresses.c.port_uuid.is_(None), addresses.c.released_at > since)).all()
 
 
 def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> bool:

@@ -64,9 +64,6 @@ addresses = schema.table(
     sa.Column("allocated_at", schema.Time),
     sa.Column("released_at", schema.Time),
     sa.Column("leased", sa.Boolean, nullable=False),
-    sa.Column("last_port", schema.Uuid),  # with last_host: what hosts must hear about after the port has gone
-    sa.Column("last_host", schema.Name),
     sa.UniqueConstraint("network_uuid", "number"),
     sa.Index("ix_addresses_free", "network_uuid", "port_uuid", "reusable_at", "number"),
-    sa.Index("ix_addresses_last_host", "last_host", "released_at"),
 )

@@ -62,17 +62,13 @@ class Cell:
 
     def __init__(self) -> None:
         self.vifs: dict[str, dict[str, Any]] = {}
-        self.removed: list[str] = []
         self.leases: list[tuple[str, str, str]] = []
         self.version = 1
 
     def network_documents(self, host: str, since_version: int) -> list[dict[str, Any]]:
         self.version += 1
-        networks = {v["network"]["id"]: v["network"] for v in self.vifs.values()}
-        documents = [{"kind": "network", "id": k, "version": self.version, "network": n} for k, n in networks.items()]
-        documents += [{"kind": "port", "id": v["id"], "version": self.version, "instance_uuid": owner, "vif": v}
-                      for owner, v in self.vifs.items()]
-        return documents + [{"kind": "port", "id": i, "version": self.version, "deleted": True} for i in self.removed]
+        return [{"instance_uuid": owner, "vifs": [vif], "deleted": False, "version": self.version}
+                for owner, vif in self.vifs.items()]
 
     def lease(self, host: str, mac: str, address: str, event: str) -> None:
         self.leases.append((mac, address, event))

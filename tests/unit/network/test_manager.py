@@ -35,9 +35,8 @@ class Cell:
         self.failures: list[errors.NovaError] = []
 
     def holds(self, *names: str, network: str = "net1", version: int = 50_000_000) -> None:
-        self.documents = [{"kind": "network", "id": network, "version": 1, "network": NETWORKS[network]}] * bool(names)
-        self.documents += [{"kind": "port", "id": n, "version": version, "instance_uuid": f"server-{n}",
-                            "vif": vif(n, network)} for n in names]
+        self.documents = [{"instance_uuid": f"server-{n}", "vifs": [vif(n, network)], "deleted": False,
+                           "version": version} for n in names]
 
     def network_documents(self, host: str, since_version: int) -> list[Document]:
         self.asked.append(since_version)
@@ -108,13 +107,17 @@ def test_later_looks_ask_for_what_is_new_and_keep_the_rest(manager: NetworkManag
                                                            cell: Cell) -> None:
     cell.holds("a", "b")
     manager.sync()
-    cell.documents = [{"kind": "port", "id": "a", "version": 50_000_001, "deleted": True}]
+    cell.documents = [{"instance_uuid": "server-a", "vifs": [vif("a")], "deleted": True, "version": 50_000_001}]
     manager.sync()
     assert cell.asked == [0, 50_000_000 - OVERLAP]
     assert plumbing.devices() == {"tapb"}
     cell.documents = []
     manager.sync()
     assert plumbing.devices() == {"tapb"} and cell.asked[-1] == 50_000_001 - OVERLAP
+    cell.documents = [{"instance_uuid": "server-b", "vifs": [vif("c")], "deleted": False, "version": 50_000_002}]
+    manager.sync()
+    assert plumbing.devices() == {"tapc"}
+    cell.documents = []
     manager.sync(complete=True)
     assert plumbing.devices() == set() and labels(plumbing) == []
 
