@@ -17,7 +17,7 @@ TOPIC, NAMESPACE = "conductor", "store"
 class RemoteStore:
     """Implements :class:`nova.objects.store.Store`; every call has ``timeout`` seconds."""
 
-    def __init__(self, bus: Any, *, timeout: float = 30.0) -> None:
+    def __init__(self, bus: Any, *, timeout: float = 10.0) -> None:
         self._bus, self._timeout = bus, timeout
 
     def _call(self, method: str, context: RequestContext | None = None, **args: Any) -> Any:

@@ -94,7 +94,7 @@ class Janitor:
             due += tables.lost(conn, owner=owner, running=running)
         rows = [r for r in due if r["uuid"] not in running]
         if not self._may_judge(where):
-            rows = [r for r in rows if r["owner"] in (None, owner)]
+            rows = [r for r in rows if r["owner"] in (None, owner) or r["orphaned"]]
         if rows:
             self._orchestrator.look(cell.uuid if cell else None, [[r["uuid"], r["epoch"]] for r in rows])
 
