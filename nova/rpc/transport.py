@@ -37,7 +37,8 @@ class Transport:
         self._name = name
         self._options = conf.rpc
         self._url = _parse(conf, url)
-        self._driver = _driver(conf, self._url, name, sender)
+        process = f"{sender.service}-{name}-{zlib.crc32(url.encode()):08x}"
+        self._driver = _driver(conf, self._url, sender.host, process)
         self._remote = hasattr(self._driver, "_get_reply_q")
         self._failures = _failures(self._remote)
         self._ready = concurrency.Event()
@@ -128,20 +129,20 @@ def _parse(conf: cfg.ConfigOpts, url: str) -> Any:
     return parsed
 
 
-def _driver(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> Any:
+def _driver(conf: cfg.ConfigOpts, url: Any, host: str, process: str) -> Any:
     if url.transport == MEMORY:
         from nova.rpc.memory import MemoryDriver
 
         return MemoryDriver(conf, url, default_exchange=EXCHANGE)
     if url.transport in ("rabbit", "kombu"):
-        _rabbit_defaults(conf, url, name, sender)
+        _rabbit_defaults(conf, url, host, process)
     try:
         return oslo_messaging.get_rpc_transport(conf, url)._driver
     except oslo_messaging.DriverLoadFailure as e:
         raise errors.ConfigError(f"transport_url: {e}; expected rabbit://… or {MEMORY}://…") from e
 
 
-def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) -> None:
+def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, host: str, process: str) -> None:
     """Replicated queues with names that stay over restarts, and a quick return; what the operator has set wins."""
     from oslo_messaging._drivers import amqp, impl_rabbit
 
@@ -155,8 +156,8 @@ def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, name: str, sender: Sender) 
                           ("kombu_missing_consumer_retry_timeout", 15)):
         conf.set_default(option, value, group=_RABBIT)
     # The queue manager counts names per (hostname, processname) in /dev/shm: give each bus of each service its own.
-    url.query.setdefault("hostname", sender.host)
-    url.query.setdefault("processname", f"{sender.service}-{name}-{zlib.crc32(str(url).encode()):08x}")
+    url.query.setdefault("hostname", host)
+    url.query.setdefault("processname", process)
     if lockutils.get_lock_path(cfg.CONF) is None:
         cfg.CONF.set_default("lock_path", "/dev/shm", group="oslo_concurrency")  # noqa: S108 - beside that counter
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import urllib.parse
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ class RabbitMQ:
 
     def remove(self) -> None:
         self.server.remove()
+        if not self.server.foreign:
+            self._remove_counters("/")
 
     def kill(self) -> None:
         self.server.kill()
@@ -63,6 +66,13 @@ class RabbitMQ:
     def delete_vhost(self, name: str) -> None:
         """Also cuts the connections to it."""
         self.server.manage("DELETE", "vhosts", name)
+        self._remove_counters(name)
+
+    def _remove_counters(self, vhost: str) -> None:
+        """Buses count their queues in shared memory, in files whose names end with a sum of the URL."""
+        word = f"{zlib.crc32(self.url(vhost).encode()):08x}"
+        for file in Path("/dev/shm").glob(f"*-{word}*"):
+            file.unlink(missing_ok=True)
 
     def queues(self, vhost: str) -> dict[str, int]:
         """The queues of a vhost and how many messages wait in each."""

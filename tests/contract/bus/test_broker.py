@@ -46,14 +46,13 @@ def broker() -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def vhost(broker: RabbitMQ) -> Iterator[str]:
-    """A virtual host of one's own; the broker is started again if the last test left it down."""
-    if not broker.running:
-        broker.start()
+    """A virtual host of one's own; the broker is started again if the test leaves it down."""
     name = uuid.uuid4().hex[:8]
     broker.create_vhost(name)
     yield name
-    if broker.running:
-        broker.delete_vhost(name)
+    if not broker.running:
+        broker.start()
+    broker.delete_vhost(name)
     gc.collect()
 
 
