@@ -91,7 +91,7 @@ def record(run: Run) -> Result:
             raise errors.Stale(f"Server {row.instance_uuid} was deleted meanwhile.")
         mappings.delete_build_request(conn, row.instance_uuid)
 
-    return Result(effect=known, close="moved")
+    return Result(data={"image": image}, effect=known, close="moved")
 
 
 def _addresses(vifs: list[dict[str, Any]]) -> str:
