@@ -25,6 +25,7 @@ from nova.db.engine import Database
 from nova.store.filters import Reverse, conditions, matches, sort_value
 
 T = table.instances.c
+_HOMES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +63,31 @@ class Servers:
 
     def __init__(self, api: Database, cells: Cells) -> None:
         self._api, self._cells = api, cells
+        self._homes: dict[str, str] = {}  # server → cell; it only ever changes by a move, and then the row is not there
 
     # -- one -----------------------------------------------------------------------------------------------------------
 
     def locate(self, context: RequestContext, uuid: str) -> tuple[Cell | None, dict[str, Any]]:
         """The cell and row of a server that the caller may see; NotFound for others and for deleted ones."""
+        return self._find(context, uuid, complete=False)
+
+    def show(self, context: RequestContext, uuid: str) -> dict[str, Any]:
+        """A server with ``fault`` (or None) and ``volumes``."""
+        cell, row = self._find(context, uuid, complete=True)
+        return self.complete(cell, [row])[0] if cell is None else row
+
+    def _find(self, context: RequestContext, uuid: str, *, complete: bool) -> tuple[Cell | None, dict[str, Any]]:
+        home = self._homes.get(uuid)
+        row = self._row(self._cells.get(home), uuid, complete) if home else None
+        if row is None or row["deleted"]:
+            home, row = self._ask(context, uuid, complete)
+        if row["deleted"] or not (context.is_admin or row["project_id"] == context.project_id):
+            raise self._missing(uuid)
+        row["cell_uuid"] = home
+        return (self._cells.get(home) if home else None), row
+
+    def _ask(self, context: RequestContext, uuid: str, complete: bool) -> tuple[str | None, dict[str, Any]]:
+        """By the mapping; a server that no cell has yet comes from its build request."""
         with self._api.read() as conn:
             mapping = mappings.mapping(conn, uuid)
             if mapping is None or not (context.is_admin or mapping["project_id"] == context.project_id):
@@ -75,19 +96,27 @@ class Servers:
                 request = mappings.build_request(conn, uuid)
                 if request is None or mapping["queued_for_delete"]:
                     raise self._missing(uuid)
-                return None, request["instance"] | {"cell_uuid": None}
-        cell = self._cells.get(mapping["cell_uuid"])
+                return None, request["instance"]
+        home: str = mapping["cell_uuid"]
+        row = self._row(self._cells.get(home), uuid, complete)
+        if row is None:
+            raise self._missing(uuid)
+        if len(self._homes) >= _HOMES:
+            self._homes.clear()
+        self._homes[uuid] = home
+        return home, row
+
+    @staticmethod
+    def _row(cell: Cell, uuid: str, complete: bool) -> dict[str, Any] | None:
+        """The row, with fault and volumes when it shall be complete: one connection for all of it."""
         with cell.database.read() as conn:
             row = table.get(conn, uuid)
-        if row is None or row["deleted"]:
-            raise self._missing(uuid)
-        row["cell_uuid"] = cell.uuid
-        return cell, row
-
-    def show(self, context: RequestContext, uuid: str) -> dict[str, Any]:
-        """A server with ``fault`` (or None) and ``volumes``."""
-        cell, row = self.locate(context, uuid)
-        return self.complete(cell, [row])[0]
+            if row is not None and complete:
+                row["name"] = row["name"] or f"instance-{row['id']:08x}"
+                broken = row["vm_state"] in (states.ERROR, states.DELETED)
+                row["fault"] = table.latest_faults(conn, [uuid]).get(uuid) if broken else None
+                row["volumes"] = table.volumes_of(conn, [uuid]).get(uuid, [])
+        return row
 
     def complete(self, cell: Cell | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Add faults and volumes to rows of one cell; two selects at most."""

@@ -123,6 +123,9 @@ _OF = instances.c.uuid == sa.bindparam("b_uuid")
 _AT = instances.c.epoch == sa.bindparam("b_epoch")
 _GET = sa.select(instances).where(_OF)
 _UPDATE = instances.update().where(_OF, _AT, instances.c.deleted.is_(False)).values(updated_at=db_now())
+_VOLUMES = sa.select(block_devices).where(
+    block_devices.c.instance_uuid.in_(sa.bindparam("b_uuids", expanding=True)),
+    block_devices.c.volume_id.is_not(None)).order_by(block_devices.c.id)
 _RAISE = instances.update().where(_OF, _AT).values(epoch=sa.bindparam("b_new"))
 
 
@@ -186,11 +189,9 @@ def latest_faults(conn: sa.Connection, uuids: Sequence[str]) -> dict[str, dict[s
 
 def volumes_of(conn: sa.Connection, uuids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Attached volumes by server."""
-    t = block_devices
     if not uuids:
         return {}
     result: dict[str, list[dict[str, Any]]] = {}
-    for row in conn.execute(sa.select(t).where(t.c.instance_uuid.in_(list(uuids)), t.c.volume_id.is_not(None))
-                            .order_by(t.c.id)).mappings():
+    for row in conn.execute(_VOLUMES, {"b_uuids": list(uuids)}).mappings():
         result.setdefault(row["instance_uuid"], []).append(dict(row))
     return result
