@@ -48,7 +48,7 @@ make_venv() {
     wanted=$(cat pyproject.toml setup.cfg setup.py | sha256sum; echo "$extras"; python3 --version)
     [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv" || return 1
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools || return 1
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]" || return 1
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --upgrade pip || return 1
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e ".${extras:+[$extras]}" || return 1
     echo "$wanted" > "$stamp"
 }

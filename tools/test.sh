@@ -3,7 +3,7 @@
 # Runs the tests: tools/test.sh            everything, in less than half an hour on two cores
 #                 tools/test.sh long       everything at full length: all seeds, all crash cases
 #                 tools/test.sh SUITE…     one or more of the suites below; "long" may come first
-# What the machine lacks is installed: Debian packages where this runs as root, Python packages in .venv.
+# What the machine lacks is installed: Debian packages where this runs as root, Python packages in .venv-test.
 # NOVA_TEST_PYTHON names another interpreter that has everything already.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -47,7 +47,7 @@ prepare() {
     [ -z "${NOVA_TEST_PYTHON:-}" ] || return 0
     local extras=test,docs
     [ "$(id -u)" != 0 ] || extras=$extras,libvirt
-    make_venv .venv "$extras"
+    make_venv .venv-test "$extras"
 }
 
 run_pytest() {
@@ -88,7 +88,7 @@ step() {
 
 trap 'report; exit 130' INT TERM
 step installing prepare || { report; exit 1; }
-PYTHON=${NOVA_TEST_PYTHON:-$PWD/.venv/bin/python}
+PYTHON=${NOVA_TEST_PYTHON:-$PWD/.venv-test/bin/python}
 # The data of test servers lie in memory where there is room; their durability settings are those of production.
 if [ -z "${NOVA_TEST_DATA_DIR:-}" ] && [ "$(df --output=avail -k /dev/shm 2> /dev/null | tail -n 1)" -gt 4000000 ] 2> /dev/null; then
     export NOVA_TEST_DATA_DIR=/dev/shm
