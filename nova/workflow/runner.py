@@ -10,7 +10,7 @@ from typing import Any
 
 from nova import concurrency, errors
 from nova.workflow.journal import Journal
-from nova.workflow.model import Again, Fault, Result, Row, Run, Step, Workflow, Workflows
+from nova.workflow.model import Act, Again, Fault, Result, Row, Run, Step, Workflow, Workflows
 
 LOG = logging.getLogger(__name__)
 _TRIES = 3
@@ -118,11 +118,11 @@ class Runner:
                 row.uuid, row.action, step.name, row.instance_uuid, error if expected else trace)
         told = str(getattr(error, "details", {}).get("details") or "")
         fault = Fault.of(error, self._host, told or trace).to_dict()
-        details = Result(details=fault["message"], event_data=getattr(error, "details", {}).get("reasons"))
+        details = Result(details=told or fault["message"], event_data=getattr(error, "details", {}).get("reasons"))
         event = self._event(step, started, "Error", details, trace)
         if step.otherwise is not None:
             if step.undo is not None:
-                step.undo(run)
+                self._undo(row, step.name, step.undo, run)
             data = row.step_data | {"fault": fault}
             target = workflow.step(step.otherwise)
             self._record(run, step, target, Result(data=data), event)
@@ -131,14 +131,19 @@ class Runner:
                               fault=fault)
         row.state, row.fault = "undoing", fault
 
+    @staticmethod
+    def _undo(row: Row, name: str, undo: Act, run: Run) -> Result:
+        concurrency.checkpoint(f"undo:{row.action}.{name}:before")
+        result = undo(run) or Result()
+        concurrency.checkpoint(f"undo:{row.action}.{name}:after")
+        return result
+
     def _back(self, workflow: Workflow, run: Run) -> None:
         row = run.row
         step = workflow.step(row.step)
         result = Result()
         if step.undo is not None and step.level == self._level:
-            concurrency.checkpoint(f"undo:{row.action}.{step.name}:before")
-            result = step.undo(run) or Result()
-            concurrency.checkpoint(f"undo:{row.action}.{step.name}:after")
+            result = self._undo(row, step.name, step.undo, run)
         previous = workflow.before(step)
         data = row.step_data | result.data
         if previous is not None:
