@@ -14,6 +14,7 @@ from nova.compute.environment import HostEnvironment, Networking
 from nova.compute.epochs import Epochs
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
+from nova.compute.turns import Turns
 from nova.compute.workflows import WORKFLOWS
 from nova.objects.operation import Operation
 from nova.objects.service import Service
@@ -52,14 +53,13 @@ class ComputeManager:
         self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge_up)
         self._epochs = Epochs(settings.state_path / "epochs")
         self._reporter = Reporter(settings, driver, store, inventory_changed)
-        self._reconciler = Reconciler(settings.host, driver, store, self._busy)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
-        self._lock = concurrency.Lock()
-        self._running: dict[str, str] = {}
-        self._servers: dict[str, Any] = {}
+        self._turns = Turns(self._pool.submit)
+        self._reconciler = Reconciler(settings.host, driver, store, self._turns)
         self._stop = concurrency.Event()
         self._tasks: list[concurrency.Task] = []
         self._registered = False
+        self._synced_at = 0.0
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -89,6 +89,8 @@ class ComputeManager:
                 self.scan()
             except errors.NovaError as e:
                 LOG.warning("host %s: the conductor did not answer: %s", self.settings.host, e.message)
+            except Exception:  # a host that stops beating would be given up by the others
+                LOG.exception("host %s: a scan ended by an error", self.settings.host)
             self._stop.wait(self.settings.scan)
 
     def _register(self) -> None:
@@ -99,16 +101,23 @@ class ComputeManager:
         self._registered = True
 
     def _keep(self) -> None:
-        """What is periodic on a host: inventory when it changed, power states when they differ."""
-        last_sync = concurrency.monotonic()
+        """What is periodic on a host."""
+        self._synced_at = concurrency.monotonic()
         while not self._stop.wait(self.settings.report):
             try:
-                self._reporter.report()
-                if concurrency.monotonic() - last_sync >= self.settings.power_sync:
-                    last_sync = concurrency.monotonic()
-                    self._reconciler.sync_power_states()
+                self.check()
             except errors.NovaError as e:
                 LOG.warning("host %s: %s", self.settings.host, e.message)
+            except Exception:
+                LOG.exception("host %s: a periodic check ended by an error", self.settings.host)
+
+    def check(self) -> None:
+        """Tell the inventory when it changed and power states when they differ; remove guests of nobody."""
+        self._reporter.report()
+        self._reconciler.remove_suspects()
+        if concurrency.monotonic() - self._synced_at >= self.settings.power_sync:
+            self._synced_at = concurrency.monotonic()
+            self._reconciler.sync_power_states()
 
     @property
     def ready(self) -> bool:
@@ -118,10 +127,10 @@ class ComputeManager:
 
     def scan(self) -> None:
         """Take what is due here; this alone moves every row when all messages are lost."""
-        with self._lock:
-            running = list(self._running)
-        for work in self._store.operations_due(self.settings.host, self.service.incarnation or "", running):
-            self._submit(work)
+        for work in self._store.operations_due(self.settings.host, self.service.incarnation or "",
+                                               self._turns.operations):
+            if self._enter(work):
+                self._pool.submit(self._turns.serve, work.operation.instance_uuid)
 
     def look(self, operations: list[list[Any]]) -> None:
         """Take each [uuid, epoch] if it is still there, and run it."""
@@ -129,38 +138,27 @@ class ComputeManager:
             self._pool.submit(self._take, uuid, epoch)
 
     def _take(self, uuid: str, epoch: int) -> None:
-        with self._lock:
-            if uuid in self._running or self._stop.is_set():
-                return
+        """A host that has not registered yet has no lease to take anything under."""
+        if self._turns.has(uuid) or self._stop.is_set() or not self._registered:
+            return
         try:
             work = self._store.operation_take(uuid, epoch, self.service.incarnation or "")
         except errors.NovaError as e:
             LOG.info("operation %s will be found by the next scan: %s", uuid, e.message)
             return
-        if work is not None:
-            self._begin(work)
+        if work is not None and self._enter(work):
+            self._turns.serve(work.operation.instance_uuid)
 
-    def _submit(self, work: Work) -> None:
-        self._pool.submit(self._begin, work)
-
-    def _begin(self, work: Work) -> None:
+    def _enter(self, work: Work) -> bool:
+        """Into the server's line; from now on earlier owners of the server are refused here."""
         operation = work.operation
-        with self._lock:
-            if operation.uuid in self._running or self._stop.is_set():
-                return
-            self._running[operation.uuid] = operation.instance_uuid
-            turn = self._servers.setdefault(operation.instance_uuid, concurrency.Lock())
-        try:
-            with turn:
-                self._run(work)
-        finally:
-            with self._lock:
-                del self._running[operation.uuid]
-                if operation.instance_uuid not in self._running.values():
-                    self._servers.pop(operation.instance_uuid, None)
+        self._epochs.admit(operation.instance_uuid, operation.epoch)
+        return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
 
     def _run(self, work: Work) -> None:
         operation = work.operation
+        if self._stop.is_set():
+            return
         if not self._epochs.admit(operation.instance_uuid, operation.epoch):
             LOG.info("operation %s is refused: a later owner of server %s was here", operation.uuid,
                      operation.instance_uuid)
@@ -171,10 +169,6 @@ class ComputeManager:
         self._runner.run(row, environment)
         if operation.action == "delete" and row.level == "api":
             self._epochs.forget(operation.instance_uuid)
-
-    def _busy(self, instance_uuid: str) -> bool:
-        with self._lock:
-            return instance_uuid in self._running.values()
 
     # -- questions -----------------------------------------------------------------------------------------------------
 

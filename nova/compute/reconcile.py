@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from nova import concurrency, errors, states
+from nova.compute.turns import Turns
 from nova.objects.store import Store
 from nova.virt.interfaces import Events
 from nova.virt.types import LifecycleEvent
@@ -16,10 +17,12 @@ LOG = logging.getLogger(__name__)
 
 
 class Reconciler:
-    """``busy(uuid)`` is true while an operation of the server runs here: its guest is then left alone."""
+    """``turns`` tells which servers have an operation here: their guests are left alone, and while a guest is being
+    judged no operation of its server begins."""
 
-    def __init__(self, host: str, driver: Any, store: Store, busy: Callable[[str], bool]) -> None:
-        self._host, self._driver, self._store, self._busy = host, driver, store, busy
+    def __init__(self, host: str, driver: Any, store: Store, turns: Turns) -> None:
+        self._host, self._driver, self._store, self._turns = host, driver, store, turns
+        self._suspects: frozenset[str] = frozenset()
 
     def listen(self) -> None:
         if self._driver.supports(Events):
@@ -27,68 +30,109 @@ class Reconciler:
 
     def at_start(self) -> None:
         """Before anything else on a returning host: remove guests whose servers are gone or elsewhere."""
-        self.remove_strangers()
+        self.remove(self.strangers())
         self.sync_power_states()
 
-    def remove_strangers(self) -> list[str]:
-        """Destroy guests of ours that the cell does not know on this host; returns their uuids."""
+    # -- guests of nobody ----------------------------------------------------------------------------------------------
+
+    def strangers(self) -> list[str]:
+        """Guests of ours that the cell does not know on this host."""
         here = self._driver.list()
         if not here:
             return []
         known = {server.uuid for server in self._store.instances_on_host(self._host)}
+        return [uuid for uuid in here if uuid not in known]
+
+    def remove(self, uuids: Iterable[str]) -> list[str]:
+        """Destroy those that still belong to nobody here; returns their uuids."""
         removed = []
-        for uuid in here:
-            if uuid in known or self._busy(uuid):
-                continue
-            try:
-                self._store.instance_get(uuid)
-            except errors.NotFound:
-                LOG.warning("guest %s belongs to no server of host %s and is removed", uuid, self._host)
-                self._driver.destroy(uuid, self._driver.info(uuid).name)
-                removed.append(uuid)
+        for uuid in uuids:
+            with self._turns.hold(uuid) as mine:
+                if mine and self._is_stranger(uuid):
+                    LOG.warning("guest %s belongs to no server of host %s and is removed", uuid, self._host)
+                    self._driver.destroy(uuid, self._driver.info(uuid).name)
+                    removed.append(uuid)
         return removed
+
+    def remove_suspects(self) -> list[str]:
+        """The periodic form: only what two passes in a row did not know."""
+        found = frozenset(self.strangers())
+        suspects, self._suspects = self._suspects, found
+        return self.remove(sorted(found & suspects))
+
+    def _is_stranger(self, uuid: str) -> bool:
+        try:
+            self._store.instance_get(uuid)
+        except errors.NotFound:
+            return self._driver.exists(uuid)  # type: ignore[no-any-return]
+        return False
+
+    # -- power states --------------------------------------------------------------------------------------------------
 
     def sync_power_states(self) -> None:
         """Tell the power states that differ from what the cell believes; one call for all."""
         differ: dict[str, int] = {}
         for server in self._store.instances_on_host(self._host):
-            if server.task_state is not None or self._busy(server.uuid) or server.vm_state == states.BUILDING:
+            if server.task_state is not None or server.vm_state == states.BUILDING:
                 continue
-            try:
-                power = int(self._driver.info(server.uuid).power_state)
-            except errors.NotFound:
-                power = states.NOSTATE
-            if power != server.power_state:
-                differ[server.uuid] = power
-            self._follow(server, power)
+            with self._turns.hold(server.uuid) as mine:
+                if not mine:
+                    continue
+                power = self._power(server.uuid)
+                if power != server.power_state:
+                    differ[server.uuid] = power
+                self._follow(server, power)
         if differ:
             self._store.instance_power_states(self._host, differ)
 
+    def _power(self, uuid: str) -> int:
+        try:
+            return int(self._driver.info(uuid).power_state)
+        except errors.NotFound:
+            return states.NOSTATE
+
     def _follow(self, server: Any, power: int) -> None:
-        """A guest that stopped by itself makes its server stopped; one that runs against its record is stopped."""
-        if server.vm_state == states.ACTIVE and power in (states.SHUTDOWN, states.CRASHED):
-            self._store.instance_save(server.uuid, {"vm_state": states.STOPPED, "power_state": power})
-        elif server.vm_state == states.STOPPED and power == states.RUNNING:
+        """A guest that stopped by itself makes its server stopped; one that runs against its record is stopped.
+
+        The caller holds the server; its record is read again, for an operation may have ended since.
+        """
+        stopped_itself = server.vm_state == states.ACTIVE and power in (states.SHUTDOWN, states.CRASHED)
+        runs_unasked = server.vm_state == states.STOPPED and power == states.RUNNING
+        if not (stopped_itself or runs_unasked):
+            return
+        fresh = self._store.instance_get(server.uuid)
+        if (fresh.epoch, fresh.vm_state, fresh.task_state) != (server.epoch, server.vm_state, None):
+            return
+        if runs_unasked:
             self._driver.power_off(server.uuid)
+            return
+        try:
+            self._store.instance_save(server.uuid, {"vm_state": states.STOPPED, "power_state": power},
+                                      epoch=server.epoch)
+        except errors.Stale:
+            LOG.debug("server %s was taken over by an operation", server.uuid)
 
     def _heard(self, event: LifecycleEvent) -> None:
-        if not self._busy(event.uuid):
+        if not self._turns.busy(event.uuid):
             concurrency.spawn(self._look_at, event.uuid, name="lifecycle-event")
 
     def _look_at(self, uuid: str) -> None:
         """An event may be the echo of an operation: look again when that must be over, and act on what is then true."""
         concurrency.sleep(2.0)
-        if self._busy(uuid):
-            return
         try:
-            server = self._store.instance_get(uuid)
-            power = int(self._driver.info(uuid).power_state)
-            if server.task_state is not None:
-                return
-            if power != server.power_state:
-                self._store.instance_power_states(self._host, {uuid: power})
-            self._follow(server, power)
+            with self._turns.hold(uuid) as mine:
+                if mine:
+                    self._settle(uuid)
         except errors.NotFound:
             LOG.debug("guest %s is gone", uuid)
         except errors.NovaError as e:
             LOG.warning("an event of guest %s is left to the next sync: %s", uuid, e.message)
+
+    def _settle(self, uuid: str) -> None:
+        server = self._store.instance_get(uuid)
+        if server.task_state is not None or server.vm_state == states.BUILDING:
+            return
+        power = int(self._driver.info(uuid).power_state)
+        if power != server.power_state:
+            self._store.instance_power_states(self._host, {uuid: power})
+        self._follow(server, power)

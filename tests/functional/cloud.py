@@ -109,13 +109,13 @@ class Cloud:
         self.servers = self.operations.deps.servers
         self.cells = plane.cells
 
-    def start_scheduler(self) -> None:
+    def start_scheduler(self) -> Any:
         plane = self.plane("scheduler")
         presence = Presence("ctl", "nova-scheduler", concurrency.uuid4(), lambda: [(plane.api, api_tables.services)],
                             interval=self.conf.report_interval)
-        self._start(control.scheduler_service(plane, "ctl", presence))
+        return self._start(control.scheduler_service(plane, "ctl", presence))
 
-    def start_orchestrator(self) -> None:
+    def start_orchestrator(self) -> Any:
         plane = self.plane("orchestrator")
 
         def places() -> Any:
@@ -123,34 +123,43 @@ class Cloud:
                     *((c.database, cell_tables.services) for c in plane.cells.all())]
 
         presence = Presence("ctl", "nova-conductor", concurrency.uuid4(), places, interval=self.conf.report_interval)
-        self._start(control.orchestrator_service(plane, "ctl", presence, image_source=self.image_source,
-                                                 drop=self.drop))
+        return self._start(control.orchestrator_service(plane, "ctl", presence, image_source=self.image_source,
+                                                        drop=self.drop))
 
-    def start_cell_conductor(self, name: str) -> None:
+    def start_cell_conductor(self, name: str) -> Any:
         database = self.database(name)
         presence = Presence(f"ctl-{name}", "nova-conductor", concurrency.uuid4(),
                             lambda: [(database, cell_tables.services)], interval=self.conf.report_interval)
         bus = self.make_bus(name, f"conductor-{name}", "nova-conductor")
-        self._start(control.cell_conductor_service(self.conf, database, bus, f"ctl-{name}", presence, drop=self.drop))
+        return self._start(control.cell_conductor_service(self.conf, database, bus, f"ctl-{name}", presence,
+                                                          drop=self.drop))
 
-    def start_host(self, name: str, cell: str) -> None:
+    def start_host(self, name: str, cell: str) -> Any:
         bus = self.make_bus(cell, name, "nova-compute")
         service = host.compute_service(self.conf, bus, name, self.path / name, driver_name="fake", drop=self.drop)
         self.hosts[name] = service
         self.cells_of_hosts[name] = cell
-        self._start(service)
+        return self._start(service)
 
-    def _start(self, service: Any) -> None:
+    def _start(self, service: Any) -> Any:
         service.start()
         self.services.append(service)
+        return service
+
+    def stop_service(self, service: Any) -> None:
+        """One service ends before the others."""
+        self.services.remove(service)
+        service.stop()
+
+    def stop_host(self, name: str) -> None:
+        self.stop_service(self.hosts[name])
 
     def start(self) -> None:
         self.setup()
         self.start_api()
-        self.start_scheduler()
-        self.start_orchestrator()
-        for row in self.rows[1:]:
-            self.start_cell_conductor(row["name"])
+        self.scheduler = self.start_scheduler()
+        self.orchestrator = self.start_orchestrator()
+        self.conductors = {row["name"]: self.start_cell_conductor(row["name"]) for row in self.rows[1:]}
         for i in range(self.hosts_count):
             self.start_host(f"host{i + 1}", f"cell{i % self.cells_count + 1}")
 
@@ -170,8 +179,9 @@ class Cloud:
         return RequestContext(user_id="u1", project_id=project, roles=roles, is_admin=admin)
 
     def boot(self, name: str = "vm", count: int = 1, **values: Any) -> list[str]:
-        request = CreateRequest(**{"name": name, "flavor": FLAVOR, "image": IMAGE, "min_count": count,
-                                   "max_count": count} | values)
+        asked: dict[str, Any] = {"name": name, "flavor": FLAVOR, "image": IMAGE, "min_count": count,
+                                 "max_count": count} | values
+        request = CreateRequest(**asked)
         return [s["uuid"] for s in self.operations.create(self.context(), request).servers]
 
     def wait_ready(self, hosts: int | None = None, timeout: float = 30.0) -> None:

@@ -137,7 +137,7 @@ class Chaos:
             else:
                 assert row["vm_state"] == "error" and row["fault"]["message"], row
         for service in cloud.hosts.values():
-            service.manager._reconciler.remove_strangers()
+            service.manager._reconciler.at_start()
         left = {uuid for service in cloud.hosts.values() for uuid in service.manager.driver.list()}
         assert left == {u for u in servers if u not in deleted and cloud.server(u)["vm_state"] == "active"}, left
         assert Auditor(cloud.api, cloud.cells).scan() == []

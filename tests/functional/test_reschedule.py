@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A build that fails on its host goes to the next; when none is left the server says why and holds nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.functional import truth
+from tests.functional.cloud import Cloud
+
+
+def test_the_next_host_builds_it_and_the_former_claim_is_released(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=3)
+    for service in cloud.hosts.values():
+        service.manager.driver.knobs.fail("spawn")
+    first = cloud.boot()[0]
+    cloud.wait(lambda: any(e["event"] == "conductor_reschedule" for e in truth.events(cloud, first, "create")))
+    cloud.wait_state(first, "error")
+    cloud.operations.delete(cloud.context(), first)
+    cloud.wait_gone(first)
+    good = "host2"
+    cloud.hosts[good].manager.driver.knobs.reset()
+    uuid = cloud.boot()[0]
+    row = cloud.wait_state(uuid, "active")
+    assert row["host"] == good
+    assert truth.guests(cloud) == {uuid: good}
+    cloud.wait(lambda: list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, good)])
+    assert truth.ports_of(cloud, uuid) == 1 and truth.usage(cloud)["instances"] == 1
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_when_all_fail_nothing_is_held_but_the_charge(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=3)
+    for service in cloud.hosts.values():
+        service.manager.driver.knobs.fail("spawn", message="The disk is broken.")
+    uuid = cloud.boot()[0]
+    row = cloud.wait_state(uuid, "error")
+    assert row["host"] is None and row["addresses"] == "" and row["network_info"] == []
+    assert row["fault"]["message"].startswith("The disk is broken. (hosts tried: host")
+    assert {h for h in cloud.hosts if h in row["fault"]["message"]} == set(cloud.hosts)  # max_attempts is 3
+    assert truth.claim_of(cloud, uuid) == {} and truth.ports_of(cloud, uuid) == 0 and truth.guests(cloud) == {}
+    assert truth.usage(cloud) == {"instances": 1, "cores": 1, "ram": 512}
+    assert truth.actions(cloud, uuid) == [("create", "failed")]
+    builds = [e for e in truth.events(cloud, uuid, "create") if e["event"] == "compute__do_build_and_run_instance"]
+    assert sorted(e["host"] for e in builds) == ["host1", "host2", "host3"]
+    assert {(e["result"], e["details"]) for e in builds} == {("Error", "The disk is broken.")}
+    assert all("HostFailure" in e["traceback"] for e in builds)
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_a_failure_that_would_repeat_elsewhere_is_not_tried_elsewhere(cloud: Cloud) -> None:
+    for service in cloud.hosts.values():
+        service.manager.driver.knobs.fail("spawn", message="This image cannot boot.", retry=False)
+    uuid = cloud.boot()[0]
+    row = cloud.wait_state(uuid, "error")
+    assert row["fault"]["message"] == "This image cannot boot."
+    assert len([e for e in truth.events(cloud, uuid, "create") if e["result"] == "Error"
+                and e["event"] == "compute__do_build_and_run_instance"]) == 1
+
+
+def test_a_host_that_filled_up_is_passed_over(make_cloud: Callable[..., Cloud]) -> None:
+    """The claim, not the scheduler's view, decides who gets the room."""
+    cloud = make_cloud(conf_options={"fake__memory_mb": 1024, "reserved_host_memory_mb": 0,
+                                     "ram_allocation_ratio": 1.0, "scheduler__host_state_max_age": 60.0})
+    uuids = [u for _ in range(5) for u in cloud.boot()]
+    states = [truth.settled(cloud, uuid)["vm_state"] for uuid in uuids]
+    assert sorted(states) == ["active"] * 4 + ["error"]
+    hosts = list(truth.guests(cloud).values())
+    assert (hosts.count("host1"), hosts.count("host2")) == (2, 2)
+
+
+def test_a_clean_up_that_fails_is_made_up_for_later(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=2)
+    for name in ("host1", "host2"):
+        knobs = cloud.hosts[name].manager.driver.knobs
+        knobs.fail("spawn", times=1)
+        knobs.fail("destroy", times=1)
+    uuid = cloud.boot()[0]
+    assert truth.settled(cloud, uuid)["vm_state"] == "error"
+    assert truth.guests(cloud)
+    for service in cloud.hosts.values():
+        service.manager.check()
+    assert truth.guests(cloud)  # one look is not enough
+    for service in cloud.hosts.values():
+        service.manager.check()
+    assert truth.guests(cloud) == {}
