@@ -49,11 +49,14 @@ class Janitor:
             self._task.join(5)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._interval):
+        """The first scan at once: what a former self had in hand waits for nothing else."""
+        while True:
             try:
                 self.scan()
             except Exception:
                 LOG.exception("a scan of the janitor ended by an error")
+            if self._stop.wait(self._interval):
+                return
 
     def scan(self) -> None:
         """Look once, everywhere."""

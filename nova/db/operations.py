@@ -202,7 +202,8 @@ class OperationTables:
         rows = conn.execute(sa.select(t.c.host).distinct().where(t.c.state.in_(OPEN_STATES), t.c.level == "host", due))
         return frozenset(r[0] for r in rows)
 
-    def lost(self, conn: sa.Connection, *, owner: str, running: Sequence[str], limit: int = 200) -> list[dict[str, Any]]:
+    def lost(self, conn: sa.Connection, *, owner: str, running: Sequence[str],
+             limit: int = 200) -> list[dict[str, Any]]:
         """Open rows that ``owner`` holds and does not run: it let go of them without being able to say so."""
         t = self.operations
         rows = conn.execute(sa.select(t).where(t.c.owner == owner, t.c.state.in_(OPEN_STATES),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user may ask for: state check, quota and acceptance. Every front calls this, and nothing below it answers users.
+"""What a user may ask for: state check, quota and acceptance. Every front calls this, nothing below answers users.
 
 ``Operations`` is the one way in. Accepting means: one transaction that writes the operation's row, then the answer,
 then a nudge. All methods raise errors of :mod:`nova.errors`; NotFound for servers of other projects.

@@ -29,8 +29,8 @@ _TRIES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Deps:
-    """What acceptance works with. ``api_bus`` reaches the orchestrators; ``lease`` is after how many seconds of silence a host
-    counts as down."""
+    """What acceptance works with. ``api_bus`` reaches the orchestrators; ``lease`` is after how many seconds of silence
+    a host counts as down."""
 
     api: Database
     cells: Cells

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects and rows: the Store that hosts reach through their conductor, the journals of operations, reads of servers."""
+"""Objects and rows: the Store that hosts reach through their conductor, journals of operations, reads of servers."""

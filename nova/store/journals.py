@@ -67,7 +67,8 @@ class DatabaseJournal:
         return None
 
     def advance(self, row: Row, *, step: str, data: dict[str, Any], effect: Effect | None,
-                event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
+                event: dict[str, Any] | None, state: str = "open",
+                fault: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._write(row, effect, event, step=step, step_data=data, state=state, **_given(fault=fault))
 
     def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Effect | None,

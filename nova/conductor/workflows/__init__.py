@@ -6,4 +6,5 @@ from nova.conductor.workflows.delete import DELETE_AT_API, WITHDRAW_AT_API
 from nova.workflow import Workflows
 from nova.workflow.operations import REBOOT, START, STOP
 
-WORKFLOWS = Workflows([CREATE_AT_API, DELETE_AT_API, WITHDRAW_AT_API, *(s.bind("api", {}) for s in (START, STOP, REBOOT))])
+WORKFLOWS = Workflows([CREATE_AT_API, DELETE_AT_API, WITHDRAW_AT_API,
+                       *(s.bind("api", {}) for s in (START, STOP, REBOOT))])

@@ -208,8 +208,8 @@ def reschedule(run: Run) -> Result:
             continue
 
         def move(conn: sa.Connection, host: dict[str, Any] = host, vifs: list[dict[str, Any]] = vifs) -> None:
-            values: dict[str, Any] = {"host": host["host"], "node": host["node"], "compute_uuid": host["uuid"], "network_info": vifs,
-                      "availability_zone": host.get("availability_zone") or None, "task_state": "spawning"}
+            values: dict[str, Any] = {"host": host["host"], "node": host["node"], "compute_uuid": host["uuid"],
+                                      "network_info": vifs, "availability_zone": host.get("availability_zone") or None, "task_state": "spawning"}
             if not instances.update(conn, row.instance_uuid, epoch=row.epoch, **values):
                 raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
 
@@ -249,8 +249,8 @@ def abandon(run: Run) -> Result:
     fault = dict(run.data.get("fault") or {"code": 500, "message": "The build failed."})
 
     def give_up(conn: sa.Connection) -> None:
-        values: dict[str, Any] = {"vm_state": states.ERROR, "task_state": None, "host": None, "node": None, "network_info": [],
-                  "addresses": ""}
+        values: dict[str, Any] = {"vm_state": states.ERROR, "task_state": None, "host": None, "node": None,
+                                  "network_info": [], "addresses": ""}
         if not instances.update(conn, row.instance_uuid, epoch=row.epoch, **values):
             raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
         instances.add_fault(conn, row.instance_uuid, fault)

@@ -17,7 +17,6 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.db.schema import db_now
 from nova.networks import allocation
 from nova.placement import claims
-
 from nova.workflow import Result, Row, Run
 from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
@@ -40,8 +39,8 @@ def release(run: Run) -> Result:
     env.api.run(lambda conn: _release_all(conn, row))
 
     def bury(conn: sa.Connection) -> None:
-        values: dict[str, Any] = {"vm_state": states.DELETED, "task_state": None, "power_state": states.NOSTATE, "deleted": True,
-                  "terminated_at": db_now(), "deleted_at": db_now()}
+        values: dict[str, Any] = {"vm_state": states.DELETED, "task_state": None, "power_state": states.NOSTATE,
+                                  "deleted": True, "terminated_at": db_now(), "deleted_at": db_now()}
         instances.update(conn, row.instance_uuid, **values)
 
     return Result(effect=bury)

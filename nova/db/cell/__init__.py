@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The database of one cell, and of cell0 for servers that never got a host. ``metadata`` collects the tables of the modules of this package."""
+"""The database of one cell, and of cell0 for servers that never got a host. ``metadata`` collects
+the tables of the modules of this package."""
 
 import sqlalchemy as sa
 

@@ -42,7 +42,8 @@ REPORTED = ("hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "memory
             "traits", "inventory", "supported_instances", "uptime", "digest")
 
 
-def report(conn: sa.Connection, uuid: str, host: str, hypervisor_hostname: str, values: dict[str, Any]) -> dict[str, Any]:
+def report(conn: sa.Connection, uuid: str, host: str, hypervisor_hostname: str,
+           values: dict[str, Any]) -> dict[str, Any]:
     """Store a host's report under its next version; an unchanged digest changes nothing. Returns the row."""
     t = compute_nodes
     key = sa.and_(t.c.host == host, t.c.hypervisor_hostname == hypervisor_hostname)
