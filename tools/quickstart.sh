@@ -53,8 +53,8 @@ start_libvirt() {
         systemctl start virtlogd.socket libvirtd
     else
         mkdir -p /run/libvirt
-        pgrep -x virtlogd > /dev/null || virtlogd -d
-        pgrep -x libvirtd > /dev/null || libvirtd -d
+        virtlogd -d > /dev/null 2>&1 || true # each refuses to run twice
+        libvirtd -d > /dev/null 2>&1 || true
     fi
     for _ in $(seq 60); do
         virsh -q -c qemu:///system version > /dev/null 2>&1 && return
