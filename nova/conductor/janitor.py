@@ -26,6 +26,8 @@ from nova.db.engine import Database
 from nova.db.operations import OperationTables
 
 LOG = logging.getLogger(__name__)
+#: Seconds that an Idempotency-Key is remembered.
+KEY_LIFETIME = 86400.0
 
 
 class Janitor:
@@ -144,6 +146,7 @@ class Janitor:
 
     def _purge(self, api: Database, cells: list[Cell]) -> None:
         api.run(lambda conn: api_operations.purge(conn, self._retention))
+        api.run(lambda conn: api_operations.forget_keys(conn, KEY_LIFETIME))
         for cell in cells:
             self._guarded(cell.uuid, lambda cell=cell: cell.database.run(
                 lambda conn: cell_operations.purge(conn, self._retention)))

@@ -108,8 +108,9 @@ class OperationTables:
                                          "b_lease": lease})
         return done.rowcount == 1
 
-    def advance(self, conn: sa.Connection, uuid: str, epoch: int, **values: Any) -> bool:
-        """Change a row that this epoch owns. ``due_in`` is seconds from now. False: the epoch is over."""
+    def advance(self, conn: sa.Connection, uuid: str, epoch: int, /, **values: Any) -> bool:
+        """Change a row that this epoch owns (``values`` may hold a new one). ``due_in`` is seconds from now. False: the
+        epoch is over."""
         due_in = values.pop("due_in", None)
         statement = self._advance
         if due_in is not None:
@@ -234,6 +235,12 @@ class OperationTables:
         t = self.steps
         rows = conn.execute(sa.select(t).where(t.c.operation_uuid == operation_uuid).order_by(t.c.id)).mappings().all()
         return [dict(r) for r in rows]
+
+    def forget_keys(self, conn: sa.Connection, age: float) -> int:
+        """Idempotency keys hold for ``age`` seconds; then they may be used anew."""
+        t = self.operations
+        return conn.execute(t.update().where(t.c.idempotency_key.is_not(None), t.c.created_at < db_now() - age)
+                            .values(idempotency_key=None)).rowcount
 
     def purge(self, conn: sa.Connection, age: float, limit: int = 1000) -> int:
         """Forget operations finished longer ago than ``age`` seconds; one batch."""

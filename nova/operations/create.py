@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import exc
 
@@ -68,12 +70,20 @@ class Created:
 
 
 def create(deps: Deps, context: RequestContext, request: CreateRequest) -> Created:
-    """Raises Invalid for what cannot be built, OverQuota, and Conflict for an idempotency key in use."""
+    """Raises Invalid for what cannot be built, OverQuota, and Unprocessable for an idempotency key of another request.
+
+    The same key with the same request gives the servers of the first time, whatever became of them.
+    """
     _check(request)
+    if request.idempotency_key is not None and (earlier := _earlier(deps, context, request)) is not None:
+        return earlier
     reservation = f"r-{concurrency.uuid4().replace('-', '')[:8]}"
     count = _count(deps, context, request)
     servers = [_server(context, request, i, count, reservation) for i in range(count)]
     rows = [_operation(context, request, s, i) for i, s in enumerate(servers)]
+    if request.idempotency_key is not None:
+        rows[0]["inputs"]["request"] = {"fingerprint": _fingerprint(request), "reservation_id": reservation,
+                                        "servers": [s["uuid"] for s in servers]}
     charge = _charge_of(request.flavor)
     now = concurrency.time()
 
@@ -97,10 +107,38 @@ def create(deps: Deps, context: RequestContext, request: CreateRequest) -> Creat
 
     try:
         deps.api.run(accept)
-    except exc.IntegrityError as e:
-        raise errors.Conflict("This Idempotency-Key was used for another create of the project.") from e
+    except exc.IntegrityError:
+        earlier = _earlier(deps, context, request) if request.idempotency_key is not None else None
+        if earlier is None:
+            raise
+        return earlier
     deps.nudge_api(context, [[r["uuid"], r["epoch"]] for r in rows])
     return Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], reservation)
+
+
+def _fingerprint(request: CreateRequest) -> str:
+    """What makes two requests the same: everything that was asked for, references by their ids."""
+    asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request)}
+    asked |= {"flavor": request.flavor["flavorid"], "image": (request.image or {}).get("id"),
+              "group": (request.group or {}).get("uuid"), "key_data": None, "idempotency_key": None}
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _earlier(deps: Deps, context: RequestContext, request: CreateRequest) -> Created | None:
+    """What the same key was answered with before."""
+    o = api_operations.operations
+    with deps.api.read() as conn:
+        inputs = conn.execute(sa.select(o.c.inputs).where(
+            o.c.project_id == context.project_id, o.c.idempotency_key == request.idempotency_key)).scalar_one_or_none()
+    if inputs is None:
+        return None
+    stored = inputs["request"]
+    if stored["fingerprint"] != _fingerprint(request):
+        raise errors.Unprocessable("This Idempotency-Key was used with another request.")
+    count = len(stored["servers"])
+    servers = [_server(context, request, i, count, stored["reservation_id"]) | {"uuid": uuid}
+               for i, uuid in enumerate(stored["servers"])]
+    return Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], stored["reservation_id"])
 
 
 def _check(request: CreateRequest) -> None:

@@ -209,7 +209,8 @@ def reschedule(run: Run) -> Result:
 
         def move(conn: sa.Connection, host: dict[str, Any] = host, vifs: list[dict[str, Any]] = vifs) -> None:
             values: dict[str, Any] = {"host": host["host"], "node": host["node"], "compute_uuid": host["uuid"],
-                                      "network_info": vifs, "availability_zone": host.get("availability_zone") or None, "task_state": "spawning"}
+                                      "network_info": vifs, "task_state": "spawning",
+                                      "availability_zone": host.get("availability_zone") or None}
             if not instances.update(conn, row.instance_uuid, epoch=row.epoch, **values):
                 raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
 
