@@ -7,7 +7,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from nova import concurrency, errors
+from nova.clients import objects as objects_client
 from nova.clients import orchestrator as client
 from nova.clients import store as store_client
 from nova.conductor.inventory import Inventories
@@ -15,6 +18,7 @@ from nova.conductor.orchestrator import Orchestrator
 from nova.context import RequestContext
 from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
+from nova.objects import backport
 from nova.objects.compute_node import ComputeNode
 from nova.objects.instance import Instance
 from nova.objects.service import Service
@@ -59,6 +63,8 @@ class Heartbeats:
                 self.flush()
             except errors.Unavailable as e:
                 LOG.warning("heartbeats of hosts could not be written: %s", e.message)
+            except Exception:
+                LOG.exception("heartbeats of hosts could not be written")
 
 
 class DueHosts:
@@ -139,6 +145,16 @@ class StoreEndpoint(Endpoint):
 
     def lease(self, context: RequestContext, host: str, mac: str, address: str, event: str) -> None:
         self._for().lease(host, mac, address, event)
+
+
+class ObjectsEndpoint(Endpoint):
+    """Translates objects for hosts of an older release."""
+
+    namespace = objects_client.NAMESPACE
+    version = "1.0"
+
+    def backport(self, context: RequestContext, text: str, versions: dict[str, str]) -> str:
+        return orjson.dumps(backport.backport(orjson.loads(text), versions)).decode()
 
 
 class OrchestratorEndpoint(Endpoint):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nova import concurrency
+from nova.clients.objects import ObjectsClient
 from nova.rpc.bus import OsloBus
 from nova.rpc.envelope import Sender, Signer
 from nova.rpc.keyring import SERVICES, Keyring, host_key
@@ -38,5 +39,14 @@ def signer(conf: Any, identity: Identity, *, on_host: bool) -> Signer:
 
 
 def open_bus(conf: Any, url: str, name: str, identity: Identity, *, on_host: bool = False) -> OsloBus:
-    return OsloBus(conf, url, name=name, signer=signer(conf, identity, on_host=on_host),
-                   sender=Sender(identity.service, identity.host, identity.incarnation))
+    """A host that meets an object newer than it knows has it translated by its conductor."""
+    opened: list[OsloBus] = []
+
+    def translate(primitive: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
+        return ObjectsClient(opened[0]).backport(primitive, versions)
+
+    bus = OsloBus(conf, url, name=name, signer=signer(conf, identity, on_host=on_host),
+                  sender=Sender(identity.service, identity.host, identity.incarnation),
+                  backport=translate if on_host else None)
+    opened.append(bus)
+    return bus

@@ -18,6 +18,7 @@ from nova.conductor.endpoints import (
     CellOrchestratorEndpoint,
     DueHosts,
     Heartbeats,
+    ObjectsEndpoint,
     OrchestratorEndpoint,
     StoreEndpoint,
 )
@@ -176,7 +177,7 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
     endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, due, sender=asking_host,
                              inventory_changed=inventory_changed)
     return CellConductorService(heartbeats, sender, presence,
-                                bus.serve("conductor", host, [endpoint], workers=conf.workers))
+                                bus.serve("conductor", host, [endpoint, ObjectsEndpoint()], workers=conf.workers))
 
 
 def asking_host() -> str | None:
