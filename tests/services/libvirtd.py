@@ -94,6 +94,10 @@ class Libvirtd:
     def signal_daemon(self, number: signal.Signals) -> None:
         _signal(self._daemons["libvirtd"], number)
 
+    def enter(self, *argv: str) -> list[str]:
+        """What runs ``argv`` in the namespaces of the daemon."""
+        return ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--", *argv]
+
     def remove(self) -> None:
         """End the daemons and all guests, and leave nothing."""
         for program in reversed(list(self._daemons)):
@@ -140,8 +144,7 @@ class Libvirtd:
         """Through nsenter, which waits for the daemon and ends as it ends."""
         with (self.directory / f"{program}.out").open("ab") as out:
             self._daemons[program] = subprocess.Popen(
-                ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--",
-                 program, "--pid-file", f"/run/libvirt/{program}.pid"],
+                self.enter(program, "--pid-file", f"/run/libvirt/{program}.pid"),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
     def _end(self, program: str, number: signal.Signals) -> None:
