@@ -14,6 +14,7 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from nova import concurrency, errors
+from nova.web.channel import Channel
 from nova.web.urlmap import WSGIApp
 
 # It warns whenever a request waits for a thread, which is what the queue is for.
@@ -51,6 +52,7 @@ class Server:
             connection_limit=2000, backlog=1024, asyncore_use_poll=True, ident=None,
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
+        self._server.channel_class = Channel
         self._task = concurrency.spawn(self._run, self._server, name="http")
 
     def stop(self, timeout: float = 10.0) -> None:

@@ -23,6 +23,11 @@ class URLMap:
         self._health = health
         self._faults = faults or ComputeFaults()
 
+    @property
+    def mounts(self) -> list[tuple[str, WSGIApp]]:
+        """What is mounted where, the longest prefix first; documentation reads it."""
+        return list(self._mounts)
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if self._health is not None and path in health_module.PATHS:

@@ -113,13 +113,16 @@ class Validator:
         if error.validator == "format" and error.validator_value in MESSAGES:
             return f"Invalid input for field/attribute {error.path[-1]}. Value: {str(error.instance)[:300]}. " \
                    f"{MESSAGES[error.validator_value]}"
-        message: str = error.message if len(error.message) < 2000 else error.message[:2000] + "…"
+        # What was sent is repeated, but not at any length.
+        message = str(error.message).replace(repr(error.instance), _short(repr(error.instance)))
         if not error.path:
             return message
         kind, name = ("query parameters", error.path[0]) if self._is_query else ("field/attribute", error.path[-1])
-        shown = str(error.instance)
-        shown = shown if len(shown) < 2000 else shown[:2000] + "…"
-        return f"Invalid input for {kind} {name}. Value: {shown}. {message}"
+        return f"Invalid input for {kind} {name}. Value: {_short(str(error.instance))}. {message}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 1000 else text[:1000] + "…"
 
 
 def _tolerant(fn: Callable[[Any], bool]) -> Callable[[Any], bool]:

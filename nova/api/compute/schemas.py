@@ -33,8 +33,9 @@ def integer(minimum: int = 0, maximum: int = MAX_INT) -> Schema:
 
 def object_of(properties: Schema, required: tuple[str, ...] = (), **more: Any) -> Schema:
     """An object with these members and no others."""
-    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False, **more}
-    return {**schema, "required": list(required)} if required else schema
+    # The order of the keywords decides which of several errors is told.
+    needed: Schema = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": properties, **needed, "additionalProperties": False, **more}
 
 
 def wrapped(name: str, inner: Schema) -> Schema:

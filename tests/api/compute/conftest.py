@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Compute API over real databases (one cell and cell0), called without a socket. Nothing acts on what it accepts."""
+"""The Compute API over real databases (one cell and cell0), called without a socket. Nobody acts on what it takes."""
 
 from __future__ import annotations
 
@@ -84,20 +84,20 @@ class Api:
     cell0: Database
     deps: Deps
 
-    def __call__(self, method: str, path: str, body: Any = None, *, who: str | None = "demo", version: str | None = None,
-                 prefix: str = "/v2.1", raw: bytes | None = None, **headers: str) -> Answer:
+    def __call__(self, method: str, path: str, body: Any = None, *, who: str | None = "demo",
+                 version: str | None = None, prefix: str = "/v2.1", raw: bytes | None = None,
+                 **headers: str) -> Answer:
         path, _, query = path.partition("?")
         data = raw if raw is not None else b"" if body is None else orjson.dumps(body)
         environ = {
-            "REQUEST_METHOD": method, "PATH_INFO": "/compute" + prefix + path, "QUERY_STRING": query, "SCRIPT_NAME": "",
+            "REQUEST_METHOD": method, "PATH_INFO": prefix + path, "QUERY_STRING": query, "SCRIPT_NAME": "/compute",
             "SERVER_NAME": "cloud", "SERVER_PORT": "80", "HTTP_HOST": "cloud", "wsgi.url_scheme": "http",
             "wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(len(data)), "CONTENT_TYPE": "application/json"}
-        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/compute", prefix + path
         if who is not None:
             environ["HTTP_X_AUTH_TOKEN"] = who
         if version is not None:
             environ["HTTP_OPENSTACK_API_VERSION"] = f"compute {version}"
-        environ.update({k: v for k, v in headers.items()})
+        environ.update(headers)
         seen: list[Any] = []
         chunks = self.app(environ, lambda status, sent, exc=None: seen.append((status, sent)))
         content = b"".join(chunks)
