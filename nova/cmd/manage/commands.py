@@ -9,6 +9,7 @@ import click
 
 from nova import __version__
 from nova.cmd.manage import cells, databases, hosts
+from nova.cmd.manage.audit import audit
 from nova.cmd.manage.tool import State, Tool
 
 
@@ -32,6 +33,7 @@ nova_manage.add_command(databases.api_db)
 nova_manage.add_command(databases.db)
 nova_manage.add_command(cells.cell_v2)
 nova_manage.add_command(hosts.host)
+nova_manage.add_command(audit)
 
 
 def main() -> NoReturn:

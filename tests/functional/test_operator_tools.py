@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nova-manage audit and nova-status on a cloud of files, as an operator runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from nova.db import migrate
+from nova.db.api import quotas
+from nova.db.engine import Database
+
+
+def run(module: str, config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, "--config-file", str(config), "-f", "json", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    """An API database, cell0 and cell1 on SQLite files, set up by nova-manage itself."""
+    file = tmp_path / "nova.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\ntransport_url = nova-memory://cell1\n"
+                    f"[api_database]\nconnection = sqlite:///{tmp_path}/api.sqlite\n"
+                    f"[database]\nconnection = sqlite:///{tmp_path}/cell1.sqlite\n")
+    assert run("nova.cmd.manage", file, "api_db", "sync").returncode == 0
+    done = run("nova.cmd.manage", file, "cell_v2", "simple_cell_setup")
+    assert done.returncode == 0, done.stderr
+    assert run("nova.cmd.manage", file, "host", "enroll").returncode == 0
+    yield file
+
+
+def test_an_audit_finds_and_repairs(config: Path, tmp_path: Path) -> None:
+    assert run("nova.cmd.manage", config, "audit").returncode == 0
+    api = Database(f"sqlite:///{tmp_path}/api.sqlite")
+    with api.write() as conn:
+        conn.execute(sa.insert(quotas.quota_usages).values(project_id="p", resource="cores", used=3))
+    api.dispose()
+    found = run("nova.cmd.manage", config, "audit")
+    assert found.returncode == 3
+    assert json.loads(found.stdout) == [{"kind": "usage", "subject": "p/cores", "detail": "3, not 0", "state": "found"}]
+    repaired = run("nova.cmd.manage", config, "audit", "--repair", "--interval", "0")
+    assert repaired.returncode == 0
+    assert json.loads(repaired.stdout)[0]["state"] == "released"
+    assert json.loads(run("nova.cmd.manage", config, "audit").stdout) == []
+
+
+def test_upgrade_check_of_a_cloud_in_order(config: Path) -> None:
+    done = run("nova.cmd.status", config, "upgrade", "check")
+    assert done.returncode == 0, done.stdout
+    assert {c["result"] for c in json.loads(done.stdout)} == {"Success"}
+
+
+def test_upgrade_check_names_what_is_missing(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "cell1.sqlite").unlink()
+    done = run("nova.cmd.status", config, "upgrade", "check")
+    assert done.returncode == 2
+    failed = [c for c in json.loads(done.stdout) if c["result"] == "Failure"]
+    assert [c["check"] for c in failed] == ["Database of cell1 migrated"]
+    assert "nova-manage" in failed[0]["details"]
+
+
+def test_upgrade_check_without_a_database(tmp_path: Path) -> None:
+    file = tmp_path / "nova.conf"
+    file.write_text("[DEFAULT]\n")
+    done = run("nova.cmd.status", file, "upgrade", "check")
+    assert done.returncode == 255
+    assert "[api_database] connection is not set" in done.stderr
+
+
+def test_versions_are_told(config: Path, tmp_path: Path) -> None:
+    told = json.loads(run("nova.cmd.manage", config, "api_db", "version").stdout)
+    assert migrate.head("api") in str(told)
