@@ -52,9 +52,7 @@ start_libvirt() {
     if [ -d /run/systemd/system ]; then
         systemctl start virtlogd.socket libvirtd
     else
-        mkdir -p /run/libvirt
-        virtlogd -d > /dev/null 2>&1 || true # each refuses to run twice
-        libvirtd -d > /dev/null 2>&1 || true
+        setsid tools/libvirt-daemons < /dev/null > /dev/null 2>&1 &
     fi
     for _ in $(seq 60); do
         virsh -q -c qemu:///system version > /dev/null 2>&1 && return
