@@ -50,7 +50,7 @@ class Reconciler:
             with self._turns.hold(uuid) as mine:
                 if mine and self._is_stranger(uuid):
                     LOG.warning("guest %s belongs to no server of host %s and is removed", uuid, self._host)
-                    self._driver.destroy(uuid, self._driver.info(uuid).name)
+                    self._driver.destroy(uuid, self._name(uuid))
                     removed.append(uuid)
         return removed
 
@@ -66,6 +66,13 @@ class Reconciler:
         except errors.NotFound:
             return self._driver.exists(uuid)  # type: ignore[no-any-return]
         return False
+
+    def _name(self, uuid: str) -> str:
+        """What the hypervisor calls a guest; one that died while it was made may have files and no name yet."""
+        try:
+            return str(self._driver.info(uuid).name)
+        except errors.NotFound:
+            return ""
 
     # -- power states --------------------------------------------------------------------------------------------------
 
@@ -92,11 +99,12 @@ class Reconciler:
             return states.NOSTATE
 
     def _follow(self, server: Any, power: int) -> None:
-        """A guest that stopped by itself makes its server stopped; one that runs against its record is stopped.
+        """A guest that stopped by itself, or is gone, makes its server stopped; one that runs against its record is
+        stopped.
 
         The caller holds the server; its record is read again, for an operation may have ended since.
         """
-        stopped_itself = server.vm_state == states.ACTIVE and power in (states.SHUTDOWN, states.CRASHED)
+        stopped_itself = server.vm_state == states.ACTIVE and power in (states.SHUTDOWN, states.CRASHED, states.NOSTATE)
         runs_unasked = server.vm_state == states.STOPPED and power == states.RUNNING
         if not (stopped_itself or runs_unasked):
             return
@@ -132,7 +140,7 @@ class Reconciler:
         server = self._store.instance_get(uuid)
         if server.task_state is not None or server.vm_state == states.BUILDING:
             return
-        power = int(self._driver.info(uuid).power_state)
+        power = self._power(uuid)
         if power != server.power_state:
             self._store.instance_power_states(self._host, {uuid: power})
         self._follow(server, power)

@@ -88,6 +88,13 @@ class Lifecycle(abc.ABC):
         """Have it running. Found running is fine."""
 
     @abc.abstractmethod
+    def recreate(self, guest: GuestSpec) -> None:
+        """Have a guest running again that the hypervisor has forgotten, on the disks that are still there.
+
+        Without them :class:`errors.NotFound`.
+        """
+
+    @abc.abstractmethod
     def power_off(self, uuid: str, timeout: float = 0) -> None:
         """Have it shut off: ask the guest and give it ``timeout`` seconds, then pull the plug."""
 

@@ -156,6 +156,17 @@ def test_a_stop_that_nobody_reported_is_found_by_the_sync(cloud: Cloud) -> None:
     cloud.wait_state(uuid, "active")
 
 
+def test_a_server_whose_guest_is_gone_is_stopped_and_cannot_be_started(cloud: Cloud) -> None:
+    uuid = cloud.boot()[0]
+    host = cloud.wait_state(uuid, "active")["host"]
+    cloud.hosts[host].manager.driver.destroy(uuid, "")
+    assert cloud.wait_state(uuid, "stopped")["power_state"] == 0
+    cloud.operations.start(cloud.context(), uuid)
+    cloud.wait_state(uuid, "error")
+    cloud.wait(lambda: not truth.open_rows(cloud))
+    assert "is not on host" in truth.operation(cloud, uuid, "start")["fault"]["message"]
+
+
 def test_a_host_that_is_down_is_told_of(cloud: Cloud) -> None:
     uuid = cloud.boot()[0]
     host = cloud.wait_state(uuid, "active")["host"]

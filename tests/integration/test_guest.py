@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,9 @@ def test_guests_and_their_cloud_outlive_each_other(cloud: Standalone) -> None:
         domain = conn.lookupByUUIDString(server.id)
         domain.destroy()
         domain.undefine()
+    half_made = cloud.directory / "hosts" / socket.gethostname() / "instances" / str(uuid.uuid4())
+    half_made.mkdir()
+    (half_made / "disk.new").touch()
     cloud.run("up")
     cloud.wait(server, "SHUTOFF")
     cloud.demo.compute.start_server(server)  # it is made again, on the disk that is still there

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova import errors, states
-from nova.compute.environment import HostEnvironment
+from nova.compute.environment import HostEnvironment, guest_of
 from nova.workflow import Result, Run
 from nova.workflow.operations import REBOOT, START, STOP
 
@@ -14,7 +14,10 @@ from nova.workflow.operations import REBOOT, START, STOP
 def power_on(run: Run) -> Result:
     env: HostEnvironment = run.env
     env.networking.plug(env.server.uuid, env.server.network_info or [])
-    env.driver.power_on(env.server.uuid)
+    try:
+        env.driver.power_on(env.server.uuid)
+    except errors.NotFound:
+        env.driver.recreate(guest_of(env.work))
     return Result(effect=_settled(env, states.ACTIVE))
 
 
@@ -27,7 +30,10 @@ def power_off(run: Run) -> Result:
 def reboot(run: Run) -> Result:
     env: HostEnvironment = run.env
     env.networking.plug(env.server.uuid, env.server.network_info or [])
-    env.driver.reboot(env.server.uuid, run.inputs.get("type", "SOFT"))
+    try:
+        env.driver.reboot(env.server.uuid, run.inputs.get("type", "SOFT"))
+    except errors.NotFound:
+        env.driver.recreate(guest_of(env.work))
     return Result(effect=_settled(env, states.ACTIVE))
 
 

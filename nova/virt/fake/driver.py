@@ -100,6 +100,10 @@ class FakeDriver(Driver, Lifecycle, Inventory, Console, Events):
             if guest.power_state != PowerState.RUNNING:
                 self._boot(guest)
 
+    def recreate(self, guest: GuestSpec) -> None:
+        """Guests and their disks are one thing here, and lost together."""
+        self.power_on(guest.uuid)
+
     def power_off(self, uuid: str, timeout: float = 0) -> None:
         self.knobs.strike("power_off")
         with self._lock:

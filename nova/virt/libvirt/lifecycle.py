@@ -55,6 +55,13 @@ class LibvirtLifecycle(Lifecycle):
     def power_on(self, uuid: str) -> None:
         self._on_domain(uuid, self._start)
 
+    def recreate(self, guest: GuestSpec) -> None:
+        made = disks.layout(guest, self.hypervisor.directory(guest.uuid))
+        missing = [disk.path.name for disk in made if not disk.path.exists()]
+        if missing:
+            raise errors.NotFound(f"Guest {guest.uuid} is not on this host any more; its {', '.join(missing)} is gone.")
+        self.hypervisor.connection.call(self._define_and_start, guest, made)
+
     def power_off(self, uuid: str, timeout: float = 0) -> None:
         if timeout > 0 and self._stop_clean(uuid, timeout):
             return

@@ -143,7 +143,9 @@ def test_strangers_are_not_found(host: Harness) -> None:
                 lambda u: driver.reboot(u, "SOFT"), lambda u: driver.reboot(u, "HARD")):
         with pytest.raises(errors.NotFound):
             act(stranger)
-    assert not driver.exists(stranger)
+    with pytest.raises(errors.NotFound):
+        driver.recreate(host.guest())
+    assert not driver.exists(stranger) and driver.list() == []
     driver.destroy(stranger, "instance-ffffffff")
 
 

@@ -121,6 +121,20 @@ def test_a_spawn_goes_on_where_a_dead_process_left_it(libvirt_host: Harness, lef
     assert files_of(libvirt_host, guest.uuid) == ["console.log", "disk"]
 
 
+def test_a_guest_that_libvirt_forgot_is_made_again_on_its_disk(libvirt_host: Harness) -> None:
+    driver = libvirt_host.open()
+    guest = libvirt_host.guest()
+    driver.spawn(guest)
+    disk = driver.hypervisor.directory(guest.uuid) / "disk"
+    inode = disk.stat().st_ino
+    driver.hypervisor.connection.domain(guest.uuid, lambda dom: (dom.destroy(), dom.undefine()))
+    with pytest.raises(errors.NotFound):
+        driver.power_on(guest.uuid)
+    driver.recreate(dataclasses.replace(guest, image=None))
+    assert driver.info(guest.uuid).power_state is PowerState.RUNNING
+    assert disk.stat().st_ino == inode
+
+
 def test_what_a_dead_spawn_left_is_seen_and_removed(libvirt_host: Harness) -> None:
     driver = libvirt_host.open()
     guest = libvirt_host.guest()
