@@ -91,6 +91,8 @@ class Auditor:
                 before = found
             except errors.Unavailable as e:
                 LOG.warning("the audit waits: %s", e.message)
+            except Exception:
+                LOG.exception("an audit ended by an error")
 
     # -- finding -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from nova import concurrency, errors
 from nova.cells import Cell, Cells
@@ -45,7 +46,13 @@ class Inventories:
             self._wanted.wait(self._interval)
             self._wanted.clear()
             if not self._stopped:
-                self.apply()
+                self._guarded()
+
+    def _guarded(self) -> None:
+        try:
+            self.apply()
+        except Exception:
+            LOG.exception("inventories are left to the next round")
 
     def apply(self) -> int:
         """Apply every report that placement has not seen; returns how many nodes there were."""
@@ -71,7 +78,10 @@ class Inventories:
                 inventory.apply_report(conn, node["uuid"], node["hypervisor_hostname"], node["inventory"],
                                        node["traits"])
 
-            self._api.run(write)
+            try:
+                self._api.run(write)
+            except exc.IntegrityError:  # another orchestrator applied the same report at this moment
+                self._api.run(write)
             cell.database.run(lambda conn, node=node: compute_nodes.mark_applied(  # type: ignore[misc]
                 conn, node["uuid"], node["report_version"]))
         return len(nodes)
