@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a case: reach the step, lose the process there, and see how it ends and how soon it moves again."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+
+from tests.crash import cases
+from tests.crash.cases import Case
+from tests.crash.cluster import HUGE, Cluster
+
+#: Seconds until an operation must move again: after the restart of the process, or after the end of its lease.
+AFTER_RESTART, AFTER_LEASE = 5.0, 15.0
+_LIMIT = 90.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """``moved`` is in seconds after ``since`` (restart, or end of lease); None: nothing was left to be done. ``settled``
+    is in seconds after the kill."""
+
+    ended: str
+    moved: float | None
+    since: str
+    settled: float
+
+
+class Play:
+    def __init__(self, cluster: Cluster, case: Case) -> None:
+        self.cluster, self.case = cluster, case
+        self.traps, self.truth = cluster.traps, cluster.truth
+        self.uuid = ""
+
+    def run(self) -> Outcome:
+        """AssertionError, with the ends of the logs, when anything is not as it must be."""
+        self.traps.clear()
+        try:
+            return self._run()
+        finally:
+            self.traps.clear()
+            self._revive()
+
+    def _run(self) -> Outcome:
+        case, cluster = self.case, self.cluster
+        self._act()
+        fallen = cluster.wait(lambda: self.traps.fired(case.label), 60, f"{case.name}: somebody passes {case.label}")
+        victim = fallen.process if case.runs_the_step else cluster.process_of(case.victim)
+        daemon = cluster.daemons[victim]
+        assert daemon.wait_dead() == -9, f"{victim} ended by itself: {daemon.tail()}"
+        self.traps.disarm("step:create.schedule:before")
+        since = fallen.at + cluster.timing.lease
+        if case.then == cases.RESTARTED:
+            daemon.start()
+            since = daemon.started_at
+        elif case.then == cases.EXPIRED:
+            self.truth.expire(self.uuid)
+        self.truth.expected[self.uuid] = case.ends
+        cluster.wait(self._ended, _LIMIT, f"{case.name}: the operation ends")
+        settled = time.monotonic() - fallen.at
+        moved = self._moved(fallen.at, since)
+        self._revive()
+        cluster.wait(lambda: not self._wrong(), 20, f"{case.name}: {self._wrong()}")
+        return Outcome(self._told(), moved, "restart" if case.then == cases.RESTARTED else "lease", settled)
+
+    # -- the story -----------------------------------------------------------------------------------------------------
+
+    def _act(self) -> None:
+        scenario, user = self.case.scenario, self.cluster.user
+        if scenario in (cases.REMOVE, cases.WITHDRAW):
+            if scenario is cases.WITHDRAW:
+                self.traps.arm("step:create.schedule:before", "hold")
+            self.uuid = user.create()
+            self.truth.expected[self.uuid] = cases.ACTIVE
+            if scenario is cases.WITHDRAW:
+                self.cluster.wait(lambda: self.traps.fired("step:create.schedule:before"), 30, "the create waits")
+            else:
+                self.cluster.wait(self._ended, 30, "there is a server to delete")
+            self._arm()
+            user.delete(self.uuid)
+            return
+        if scenario in (cases.SECOND_HOST, cases.NO_HOST_BUILDS):
+            self.traps.arm("fake.spawn", "fail first" if scenario is cases.SECOND_HOST else "fail all")
+        self._arm()
+        self.uuid = user.create(HUGE if scenario is cases.NO_HOST else "0")
+        self.truth.expected[self.uuid] = self.case.ends
+
+    def _arm(self) -> None:
+        target = "self" if self.case.runs_the_step else self.cluster.process_of(self.case.victim)
+        self.traps.arm(self.case.label, f"kill {target}")
+
+    def _revive(self) -> None:
+        """Who stayed dead comes back, and all are ready for what follows."""
+        for daemon in self.cluster.daemons.values():
+            if not daemon.running:
+                daemon.start()
+                daemon.wait_ready()
+
+    # -- how it ended --------------------------------------------------------------------------------------------------
+
+    def _ended(self) -> bool:
+        if self.truth.open_rows(self.uuid):
+            return False
+        row, end = self.truth.server(self.uuid), self.truth.expected[self.uuid]
+        if end == cases.GONE:
+            return row is None or row["deleted"]
+        return row is not None and (row["vm_state"], row["task_state"]) == (end, None)
+
+    def _wrong(self) -> list[str]:
+        return self.truth.wrong(self.cluster.user.project_id)
+
+    def _moved(self, killed_at: float, since: float) -> float | None:
+        """When the next step's checkpoint was passed."""
+        later = [p for p in self.traps.passages(killed_at) if p.label != self.case.label or p.at > killed_at + 0.001]
+        if not later:
+            return None
+        moved = max(0.0, later[0].at - since)
+        bound = AFTER_RESTART if self.case.then == cases.RESTARTED else AFTER_LEASE
+        assert moved <= bound * _patience(), f"{self.case.name}: moved again after {moved:.1f} s\n{self.cluster.report()}"
+        return moved
+
+    def _told(self) -> str:
+        """What the owner reads."""
+        server = self.cluster.user.show(self.uuid)
+        if server is None:
+            return cases.GONE
+        if server["status"] == "ERROR":
+            assert server["fault"]["message"], server
+        told: str = server["status"].lower()
+        assert told == self.case.ends, server
+        return told
+
+
+def _patience() -> float:
+    """A machine that has more to do than this test is allowed to be that much slower."""
+    return 3.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

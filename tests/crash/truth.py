@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is really there, read past all daemons: records, open operations, guests in files, what is held by nobody."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from nova.cells import Cells
+from nova.conductor.audit import Auditor
+from nova.db.api import quotas
+from nova.db.api.tables import operations as api_operations
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.engine import Database
+from nova.db.operations import OPEN_STATES
+
+_SHOWN = ("instance_uuid", "action", "state", "level", "host", "step", "owner", "epoch", "due_at", "attempt")
+
+
+class Truth:
+    def __init__(self, api: Database, path: Path) -> None:
+        self.api, self.path = api, path
+        self.cells = Cells(api, lambda row: (Database(row["database_connection"], name=row["name"], pool_size=2), None))
+        self.auditor = Auditor(api, self.cells)
+        #: What every server so far must be at the end of its case.
+        self.expected: dict[str, str] = {}
+
+    def close(self) -> None:
+        self.cells.close()
+
+    def open_rows(self, uuid: str | None = None) -> list[dict[str, Any]]:
+        """Operations that have not ended, of one server or of all."""
+        rows: list[dict[str, Any]] = []
+        for database, tables in [(self.api, api_operations), *((c.database, cell_operations) for c in self.cells.all())]:
+            o = tables.operations
+            query = sa.select(*(o.c[name] for name in _SHOWN)).where(o.c.state.in_(OPEN_STATES))
+            if uuid is not None:
+                query = query.where(o.c.instance_uuid == uuid)
+            with database.read() as conn:
+                rows += [dict(r) for r in conn.execute(query).mappings()]
+        return rows
+
+    def server(self, uuid: str) -> dict[str, Any] | None:
+        """The server's row in whatever cell has it."""
+        t = instances.instances
+        for cell in self.cells.all():
+            with cell.database.read() as conn:
+                row = conn.execute(sa.select(t.c.uuid, t.c.vm_state, t.c.task_state, t.c.host, t.c.deleted)
+                                   .where(t.c.uuid == uuid)).mappings().one_or_none()
+            if row is not None:
+                return dict(row)
+        return None
+
+    def expire(self, uuid: str) -> None:
+        """The deadline of the server's open operation is now."""
+        o = cell_operations.operations
+        for cell in self.cells.with_hosts():
+            cell.database.run(lambda conn: conn.execute(
+                o.update().where(o.c.instance_uuid == uuid, o.c.state.in_(OPEN_STATES)).values(deadline=1.0)))
+
+    def guests(self) -> dict[str, list[str]]:
+        """Server → the hosts that have a guest of it, from the journal of each fake host."""
+        found: dict[str, list[str]] = {}
+        for file in self.path.glob("host*/fake/**/*"):
+            if file.is_file():
+                here: dict[str, None] = {}
+                for line in file.read_bytes().splitlines():
+                    with contextlib.suppress(orjson.JSONDecodeError):  # half a line of a process that died
+                        record = orjson.loads(line)
+                        here[record.get("gone") or record["uuid"]] = None
+                        if record.get("gone"):
+                            del here[record["gone"]]
+                for uuid in here:
+                    found.setdefault(uuid, []).append(file.relative_to(self.path).parts[0])
+        return found
+
+    def wrong(self, project_id: str) -> list[str]:
+        """Everything that is not as it must be; to be asked when all operations have ended."""
+        found = [f"open: {row}" for row in self.open_rows()]
+        guests = self.guests()
+        for uuid, end in self.expected.items():
+            row = self.server(uuid)
+            if end == "gone":
+                wanted: Any = None
+                found += [f"{uuid} is {row}"] if row is not None and not row["deleted"] else []
+            else:
+                good = row is not None and (row["vm_state"], row["task_state"], row["deleted"]) == (end, None, False)
+                found += [] if good else [f"{uuid} must be {end} and is {row}"]
+                wanted = [row["host"]] if row is not None and end == "active" else None
+            if guests.pop(uuid, None) != wanted:
+                found.append(f"{uuid} ({end}) has guests on {self.guests().get(uuid)}, not {wanted}")
+        found += [f"guest of nobody: {uuid} on {hosts}" for uuid, hosts in guests.items()]
+        found += [f"leak: {leak}" for leak in self.auditor.scan()]
+        return found + self._usage(project_id)
+
+    def _usage(self, project_id: str) -> list[str]:
+        u, living = quotas.quota_usages, sum(end != "gone" for end in self.expected.values())
+        with self.api.read() as conn:
+            used = conn.execute(sa.select(u.c.used).where(u.c.project_id == project_id,
+                                                          u.c.resource == "instances")).scalar_one_or_none()
+        return [] if (used or 0) == living else [f"quota: {used} servers are charged, {living} are there"]
