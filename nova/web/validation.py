@@ -111,13 +111,15 @@ class Validator:
         if error is None:
             return "Invalid input"
         if error.validator == "format" and error.validator_value in MESSAGES:
-            return f"Invalid input for field/attribute {error.path[-1]}. Value: {str(error.instance)[:300]}. " \
-                   f"{MESSAGES[error.validator_value]}"
+            name = error.absolute_path[-1] if error.absolute_path else ""
+            told = MESSAGES[error.validator_value]
+            return f"Invalid input for field/attribute {name}. Value: {_short(str(error.instance))}. {told}"
         # What was sent is repeated, but not at any length.
         message = str(error.message).replace(repr(error.instance), _short(repr(error.instance)))
-        if not error.path:
+        path = error.absolute_path
+        if not path:
             return message
-        kind, name = ("query parameters", error.path[0]) if self._is_query else ("field/attribute", error.path[-1])
+        kind, name = ("query parameters", path[0]) if self._is_query else ("field/attribute", path[-1])
         return f"Invalid input for {kind} {name}. Value: {_short(str(error.instance))}. {message}"
 
 
