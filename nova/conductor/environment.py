@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova.cells import Cell, Cells
-from nova.clients.scheduler import SchedulerClient
+from nova.conductor.scheduling import PatientScheduler
 from nova.context import RequestContext
 from nova.db.engine import Database
 from nova.workflow import Row
@@ -21,7 +21,7 @@ class Environment:
 
     api: Database
     cells: Cells
-    scheduler: SchedulerClient
+    scheduler: PatientScheduler
     image_source: Callable[[RequestContext, str], dict[str, Any]]
     owner: str
     cell: Cell | None = None

@@ -12,20 +12,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import concurrency, errors
+from nova import concurrency, errors, states
 from nova.cells import Cell
 from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import service_context
 from nova.db.api.tables import operations as api_operations
+from nova.db.api.tables import services as api_services
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.db.operations import OperationTables
+from nova.db.services import ServiceTables
 
 LOG = logging.getLogger(__name__)
+#: Seconds between two nudges of a janitor for the same row of a host.
+_NUDGE_AGAIN = 5.0
+#: So few services may fall silent together by chance.
+_SEVERAL = 3
 #: Seconds that an Idempotency-Key is remembered.
 KEY_LIFETIME = 86400.0
 
@@ -34,9 +40,10 @@ class Janitor:
     """One scan of the API database and of every cell each ``interval`` seconds."""
 
     def __init__(self, orchestrator: Orchestrator, sender: Sender, *, interval: float = 2.0, lease: float = 8.0,
-                 retention: float = 30 * 86400.0) -> None:
+                 down_after: float = 60.0, retention: float = 30 * 86400.0) -> None:
         self._orchestrator, self._sender = orchestrator, sender
-        self._interval, self._lease, self._retention = interval, lease, retention
+        self._interval, self._lease, self._down_after, self._retention = interval, lease, down_after, retention
+        self._nudged: dict[tuple[str, int], float] = {}
         self._stop = concurrency.Event()
         self._task: concurrency.Task | None = None
         self._healthy_since: dict[str, float] = {}
@@ -63,7 +70,7 @@ class Janitor:
     def scan(self) -> None:
         """Look once, everywhere."""
         env = self._orchestrator.environment
-        self._guarded("api", lambda: self._scan_rows(env.api, api_operations, None))
+        self._guarded("api", lambda: self._scan_rows(env.api, api_operations, api_services, None))
         try:
             cells = env.cells.all()
         except errors.Unavailable:
@@ -88,14 +95,24 @@ class Janitor:
         since = self._healthy_since.get(where)
         return since is not None and concurrency.monotonic() - since >= self._lease
 
+    def _held_against(self, services: list[dict[str, Any]]) -> float:
+        """After how many seconds of silence an owner counts as gone. When several fall silent at once, more than a
+        fifth of all, the fault is rather with what they report through: they get as long as it takes to be shown as
+        down. Services that signed off or are long gone are not counted."""
+        ages = [s["age"] for s in services if s["last_seen"] and s["age"] < 10 * self._down_after]
+        silent = sum(self._lease < age <= self._down_after for age in ages)
+        return self._down_after if silent >= _SEVERAL and silent > len(ages) / 5 else self._lease
+
     # -- rows at API level -------------------------------------------------------------------------------------------
 
-    def _scan_rows(self, database: Database, tables: OperationTables, cell: Cell | None) -> None:
+    def _scan_rows(self, database: Database, tables: OperationTables, services: ServiceTables,
+                   cell: Cell | None) -> None:
         running = self._orchestrator.running
         owner = self._orchestrator.environment.owner
         where = cell.uuid if cell else "api"
         with database.read() as conn:
-            due = tables.abandoned(conn, level="api", lease=self._lease)
+            lease = self._held_against(services.list(conn))
+            due = tables.abandoned(conn, level="api", lease=lease)
             due += tables.lost(conn, owner=owner, running=running)
         rows = [r for r in due if r["uuid"] not in running]
         if not self._may_judge(where):
@@ -106,24 +123,31 @@ class Janitor:
     # -- rows of hosts -----------------------------------------------------------------------------------------------
 
     def _scan_cell(self, cell: Cell) -> None:
-        self._scan_rows(cell.database, cell_operations, cell)
+        self._scan_rows(cell.database, cell_operations, cell_services, cell)
         if cell.bus is None:
             return
         with cell.database.read() as conn:
-            due = cell_operations.abandoned(conn, level="host", lease=self._lease)
+            computes = cell_services.list(conn, binary="nova-compute")
+            lease = self._held_against(computes)
+            due = cell_operations.abandoned(conn, level="host", lease=lease)
+            deletes = cell_operations.abandoned(conn, level="host", lease=lease, action="delete")
             overdue = cell_operations.overdue(conn)
-            down = {s["host"] for s in cell_services.list(conn, binary="nova-compute") if s["age"] > self._lease}
-        client = ComputeClient(cell.bus)
-        waiting = [r for r in due if r["host"] not in down]
-        if waiting:
-            cell.database.run(lambda conn: cell_operations.postpone(conn, [r["uuid"] for r in waiting], 2.0))
-        for row in waiting:
-            self._sender.send(f"compute.{row['action']}", client.look, service_context(), row["host"],
-                              [[row["uuid"], row["epoch"]]])
+        down = {s["host"] for s in computes if s["age"] > lease}
+        self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
         if self._may_judge(cell.uuid):
-            self._take_back(cell, [r for r in due if r["host"] in down and r["action"] == "delete"], "release")
+            self._take_back(cell, [r for r in deletes if r["host"] in down], "release")
             for row in overdue:
-                self._expire(cell, row, down)
+                self._expire(cell, row)
+
+    def _nudge_hosts(self, cell: Cell, rows: list[dict[str, Any]]) -> None:
+        """Each row once in a while; its host looks by itself too, so ``due_at`` stays as it is."""
+        client, now = ComputeClient(cell.bus), concurrency.monotonic()
+        self._nudged = {key: at for key, at in self._nudged.items() if now - at < _NUDGE_AGAIN}
+        for row in rows:
+            key = (row["uuid"], row["epoch"])
+            if key not in self._nudged:
+                self._nudged[key] = now
+                self._sender.send(f"compute.{row['action']}", client.look, service_context(), row["host"], [list(key)])
 
     def _take_back(self, cell: Cell, rows: list[dict[str, Any]], step: str) -> None:
         """A delete does not wait for a dead host: the API level does its part, the host's copy goes when it starts."""
@@ -131,11 +155,12 @@ class Janitor:
             if cell.database.run(lambda conn, row=row: _pull(conn, row, step, None)):  # type: ignore[misc]
                 self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
 
-    def _expire(self, cell: Cell, row: dict[str, Any], down: set[str]) -> None:
-        """Past its deadline, with its host gone: a create is given up, other operations fail with a reason."""
-        if row["level"] != "host" or row["host"] not in down:
+    def _expire(self, cell: Cell, row: dict[str, Any]) -> None:
+        """Past its deadline on a host, gone or hanging: a create is given up, other operations fail with a reason. What
+        the host does yet comes too late; a guest that it makes yet is a stranger there."""
+        if row["level"] != "host":
             return
-        fault = {"code": 500, "message": f"Host {row['host']} did not answer before the operation's deadline.",
+        fault = {"code": 500, "message": f"Host {row['host']} did not finish before the operation's deadline.",
                  "retry": False, "host": row["host"], "details": ""}
         if row["action"] == "create":
             data = row["step_data"] | {"fault": fault}
@@ -163,5 +188,5 @@ def _pull(conn: sa.Connection, row: dict[str, Any], step: str, data: dict[str, A
 
 def _fail(conn: sa.Connection, row: dict[str, Any], fault: dict[str, Any]) -> None:
     if cell_operations.advance(conn, row["uuid"], row["epoch"], state="failed", fault=fault):
-        instances.update(conn, row["instance_uuid"], task_state=None)
+        instances.update(conn, row["instance_uuid"], task_state=None, vm_state=states.ERROR)
         instances.add_fault(conn, row["instance_uuid"], fault)

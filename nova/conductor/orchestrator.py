@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from nova import concurrency, errors
@@ -29,6 +28,7 @@ class Orchestrator:
         self._pool = concurrency.make_pool(workers, "orchestrator")
         self._lock = concurrency.Lock()
         self._running: dict[str, None] = {}
+        self._queued: set[tuple[str, int]] = set()
         self._journals: dict[str, DatabaseJournal] = {"": api_journal(environment.api, lease)}
 
     def stop(self, timeout: float = 30.0) -> None:
@@ -42,25 +42,30 @@ class Orchestrator:
             return list(self._running)
 
     def look(self, cell_uuid: str | None, operations: list[list[Any]]) -> None:
-        """Take each [uuid, epoch] if it is still there, and move it."""
+        """Take each [uuid, epoch] if it is still there, and move it. What waits for a worker is queued once."""
         for uuid, epoch in operations:
-            self._pool.submit(self._guarded, uuid, self._take_and_run, cell_uuid or "", uuid, epoch)
+            with self._lock:
+                if (uuid, epoch) in self._queued:
+                    continue
+                self._queued.add((uuid, epoch))
+            self._pool.submit(self._guarded, uuid, epoch, cell_uuid or "")
 
     def journal(self, cell: Cell | None) -> DatabaseJournal:
         key = cell.uuid if cell else ""
-        if key not in self._journals and cell is not None:
+        if cell is not None and (key not in self._journals or self._journals[key].database is not cell.database):
             self._journals[key] = cell_journal(cell.database, self._lease)
         return self._journals[key]
 
     # -- one row -------------------------------------------------------------------------------------------------------
 
-    def _guarded(self, uuid: str, fn: Callable[..., None], *args: Any) -> None:
+    def _guarded(self, uuid: str, epoch: int, cell_uuid: str) -> None:
         with self._lock:
+            self._queued.discard((uuid, epoch))
             if uuid in self._running:
                 return
             self._running[uuid] = None
         try:
-            fn(*args)
+            self._take_and_run(cell_uuid, uuid, epoch)
         except errors.NovaError as e:
             LOG.warning("operation %s will be looked at again: %s", uuid, e.message)
         finally:
@@ -69,8 +74,8 @@ class Orchestrator:
 
     def _take_and_run(self, cell_uuid: str, uuid: str, epoch: int) -> None:
         cell = self.environment.cells.get(cell_uuid) if cell_uuid else None
-        journal = self.journal(cell)
-        row = journal.take(uuid, epoch, self.environment.owner) or journal.retake(uuid, epoch, self.environment.owner)
+        journal, owner = self.journal(cell), self.environment.owner
+        row = journal.take(uuid, epoch, owner, level="api") or journal.retake(uuid, epoch, owner, level="api")
         if row is not None:
             self._run(row, cell)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -102,10 +102,14 @@ class OperationTables:
             "finished_at": event.get("finished_at"), "result": event.get("result"), "host": event.get("host"),
             "details": event.get("details"), "traceback": event.get("traceback"), "data": event.get("data")})
 
-    def take(self, conn: sa.Connection, uuid: str, *, epoch: int, owner: str, lease: float) -> bool:
-        """Make ``owner`` the owner under a new epoch, if nobody living owns the row. False: another won."""
-        done = conn.execute(self._take, {"b_uuid": uuid, "b_epoch": epoch, "b_owner": owner, "b_new": epoch + 1,
-                                         "b_lease": lease})
+    def take(self, conn: sa.Connection, uuid: str, *, epoch: int, owner: str, lease: float, level: str,
+             host: str | None = None) -> bool:
+        """Make ``owner`` the owner under a new epoch, if the row is that level's (with ``host``, that host's) and
+        nobody living owns it. False: another won."""
+        values = {"b_uuid": uuid, "b_epoch": epoch, "b_owner": owner, "b_new": epoch + 1, "b_lease": lease,
+                  "b_level": level}
+        done = conn.execute(self._take, values) if host is None else conn.execute(
+            self._take_on_host, values | {"b_host": host})
         return done.rowcount == 1
 
     def advance(self, conn: sa.Connection, uuid: str, epoch: int, /, **values: Any) -> bool:
@@ -142,9 +146,13 @@ class OperationTables:
     @functools.cached_property
     def _take(self) -> sa.Update:
         lease = sa.bindparam("b_lease", type_=sa.Double)
-        return self._owned.where(self.unowned(lease)).values(
+        return self._owned.where(self.unowned(lease), self.operations.c.level == sa.bindparam("b_level")).values(
             owner=sa.bindparam("b_owner"), epoch=sa.bindparam("b_new"), attempt=self.operations.c.attempt + 1,
             due_at=sa.null())
+
+    @functools.cached_property
+    def _take_on_host(self) -> sa.Update:
+        return self._take.where(self.operations.c.host == sa.bindparam("b_host"))
 
     @functools.cached_property
     def _get(self) -> sa.Select[Any]:
@@ -161,12 +169,6 @@ class OperationTables:
                 epoch=t.c.epoch + 1))
         return [dict(r) for r in rows]
 
-    def postpone(self, conn: sa.Connection, uuids: Iterable[str], seconds: float) -> None:
-        """Push ``due_at`` of rows that were just nudged, so that the next scan does not nudge them again at once."""
-        t = self.operations
-        conn.execute(t.update().where(t.c.uuid.in_(list(uuids)), t.c.state.in_(OPEN_STATES))
-                     .values(due_at=db_now() + seconds))
-
     # -- reading -------------------------------------------------------------------------------------------------
 
     def unowned(self, lease: Any) -> sa.ColumnElement[bool]:
@@ -179,19 +181,24 @@ class OperationTables:
         row = conn.execute(self._get, {"b_uuid": uuid}).mappings().one_or_none()
         return dict(row) if row else None
 
-    def abandoned(self, conn: sa.Connection, *, level: str, lease: float, limit: int = 200,
-                  host: str | None = None) -> list[dict[str, Any]]:
-        """Open rows of a level that nobody living owns and whose time has come. ``orphaned`` rows need no judgement
-        over a lease: their owner has signed off, or another start of the same service has taken its place."""
+    def abandoned(self, conn: sa.Connection, *, level: str, lease: float, limit: int = 200, host: str | None = None,
+                  action: str | None = None) -> list[dict[str, Any]]:
+        """Open rows of a level that nobody living owns and whose time has come, those first that wait longest.
+
+        ``orphaned`` rows need no judgement over a lease: their owner has signed off, or another start of the same
+        service has taken its place.
+        """
         t, s = self.operations, self.services
         where = [t.c.state.in_(OPEN_STATES), t.c.level == level,
                  sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
                         sa.and_(t.c.owner.is_not(None), self.unowned(lease)))]
         if host is not None:
             where.append(t.c.host == host)
+        if action is not None:
+            where.append(t.c.action == action)
         known = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > 0).exists()
-        rows = conn.execute(sa.select(t, (~known).label("orphaned")).where(*where).order_by(t.c.created_at)
-                            .limit(limit)).mappings().all()
+        rows = conn.execute(sa.select(t, (~known).label("orphaned")).where(*where)
+                            .order_by(sa.func.coalesce(t.c.due_at, t.c.updated_at)).limit(limit)).mappings().all()
         return [dict(r) for r in rows]
 
     def hosts_to_look_at(self, conn: sa.Connection, *, lease: float, settled: float) -> frozenset[str]:

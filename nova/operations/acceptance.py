@@ -107,7 +107,7 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
     rule = check_state(server, transition, name)
 
     def accept(conn: sa.Connection) -> dict[str, Any]:
-        fresh = instances.get(conn, uuid)
+        fresh = instances.get_for_update(conn, uuid)
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)

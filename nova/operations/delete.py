@@ -48,7 +48,7 @@ def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[
 
 
 def _accept(conn: sa.Connection, deps: Deps, context: RequestContext, cell: Cell, uuid: str) -> dict[str, Any] | None:
-    server = instances.get(conn, uuid)
+    server = instances.get_for_update(conn, uuid)
     if server is None or server["deleted"]:
         raise errors.NotFound(f"Instance {uuid} could not be found.")
     if any(r["action"] == "delete" for r in cell_operations.open_of(conn, uuid)):

@@ -12,7 +12,7 @@ from nova import concurrency, errors, states
 from nova.context import RequestContext
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
-from nova.operations.acceptance import Deps, LostRaceError, actor_of, again, check_state, located, refuse_locked
+from nova.operations.acceptance import Deps, actor_of, check_state, located, refuse_locked
 
 #: Columns that an update may set.
 UPDATABLE = frozenset({"display_name", "display_description", "hostname", "access_ip_v4", "access_ip_v6",
@@ -20,25 +20,28 @@ UPDATABLE = frozenset({"display_name", "display_description", "hostname", "acces
 
 
 def _change(deps: Deps, context: RequestContext, uuid: str, change: Callable[[dict[str, Any]], dict[str, Any]], *,
-            action: str | None = None, force: bool = False) -> dict[str, Any]:
-    """Apply ``change(row) -> columns`` under compare-and-set; with ``action``, leave a finished operation behind."""
+            action: str | None = None, also: Callable[[sa.Connection, dict[str, Any]], None] | None = None
+            ) -> dict[str, Any]:
+    """Apply ``change(row) -> columns`` to the row, which is held; with ``action``, leave a finished operation behind.
+
+    ``also(conn, row)`` runs in the same transaction.
+    """
     cell, _ = located(deps, context, uuid)
 
     def write(conn: sa.Connection) -> None:
-        row = instances.get(conn, uuid)
+        row = instances.get_for_update(conn, uuid)
         if row is None or row["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         values = change(row)
-        expected = {} if force else {"vm_state": row["vm_state"], "task_state": row["task_state"]}
         if action is not None:
             values["op_seq"] = row["op_seq"] + 1
-            expected["op_seq"] = row["op_seq"]
-        if not instances.update(conn, uuid, expected=expected, **values):
-            raise LostRaceError
+        instances.update(conn, uuid, **values)
+        if also is not None:
+            also(conn, row)
         if action is not None:
             _leave_record(conn, context, row, action)
 
-    again(lambda: cell.database.run(write), uuid)
+    cell.database.run(write)
     return deps.servers.show(context, uuid)
 
 
@@ -56,7 +59,7 @@ def update(deps: Deps, context: RequestContext, uuid: str, values: dict[str, Any
     unknown = set(values) - UPDATABLE
     if unknown:
         raise errors.Invalid(f"A server's {', '.join(sorted(unknown))} cannot be changed.")
-    return _change(deps, context, uuid, lambda row: dict(values), force=True)
+    return _change(deps, context, uuid, lambda row: dict(values))
 
 
 def change_metadata(deps: Deps, context: RequestContext, uuid: str,
@@ -82,7 +85,7 @@ def lock(deps: Deps, context: RequestContext, uuid: str, reason: str | None) -> 
         return {"locked_by": "owner" if owner or row["project_id"] == context.project_id else "admin",
                 "locked_reason": reason}
 
-    _change(deps, context, uuid, apply, action="lock", force=True)
+    _change(deps, context, uuid, apply, action="lock")
 
 
 def unlock(deps: Deps, context: RequestContext, uuid: str, *, may_override: bool) -> None:
@@ -93,17 +96,21 @@ def unlock(deps: Deps, context: RequestContext, uuid: str, *, may_override: bool
                                    "performed.")
         return {"locked_by": None, "locked_reason": None}
 
-    _change(deps, context, uuid, apply, action="unlock", force=True)
+    _change(deps, context, uuid, apply, action="unlock")
 
 
 def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -> None:
-    """Force the vm state and end what is under way: its rows are superseded, so late reports change nothing."""
+    """Force the vm state and end what is under way: its rows are superseded and the epoch rises, so late reports change
+    nothing. An accepted delete goes on all the same."""
     if vm_state not in (states.ACTIVE, states.ERROR):
         raise errors.Invalid("state must be active or error")
 
     def apply(row: dict[str, Any]) -> dict[str, Any]:
-        return {"vm_state": vm_state, "task_state": None, "epoch": row["epoch"] + 1}
+        return {"vm_state": vm_state} if row["task_state"] == "deleting" else {"vm_state": vm_state, "task_state": None}
 
-    cell, _ = located(deps, context, uuid)
-    _change(deps, context, uuid, apply, action="resetState", force=True)
-    cell.database.run(lambda conn: cell_operations.supersede(conn, uuid))
+    def end(conn: sa.Connection, row: dict[str, Any]) -> None:
+        if row["task_state"] != "deleting":
+            cell_operations.supersede(conn, uuid)
+            instances.raise_epoch(conn, uuid, row["epoch"])
+
+    _change(deps, context, uuid, apply, action="resetState", also=end)

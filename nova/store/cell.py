@@ -65,7 +65,7 @@ class CellStore:
     def instance_get(self, uuid: str) -> Instance:
         with self._db.read() as conn:
             row = instances.get(conn, uuid)
-        if row is None or (self._host is not None and row["host"] != self._host):
+        if row is None or row["deleted"] or (self._host is not None and row["host"] != self._host):
             raise errors.NotFound(f"Server {uuid} is not on this host.")
         return instance_of(row)
 
@@ -73,7 +73,8 @@ class CellStore:
         self.instance_get(uuid)
 
         def save(conn: sa.Connection) -> None:
-            if not instances.update(conn, uuid, epoch=epoch, **self._allowed(changes)):
+            mine = {} if self._host is None else {"host": self._host}
+            if not instances.update(conn, uuid, epoch=epoch, expected=mine, **self._allowed(changes)):
                 raise errors.Stale(f"Server {uuid} has another owner or is gone.")
 
         self._db.run(save)
@@ -102,23 +103,21 @@ class CellStore:
         for record in due:
             if record["uuid"] in running:
                 continue
-            if record["owner"] == incarnation:
-                row = self._journal.retake(record["uuid"], record["epoch"], incarnation)
-            else:
-                row = self._journal.take(record["uuid"], record["epoch"], incarnation)
+            take = self._journal.retake if record["owner"] == incarnation else self._journal.take
+            row = take(record["uuid"], record["epoch"], incarnation, level="host", host=host)
             if row is not None and (work := self._work(row)) is not None:
                 works.append(work)
         return works
 
     def operation_take(self, operation_uuid: str, epoch: int, incarnation: str) -> Work | None:
-        row = self._journal.take(operation_uuid, epoch, incarnation)
+        row = self._journal.take(operation_uuid, epoch, incarnation, level="host", host=self._host)
         return None if row is None else self._work(row)
 
     def _work(self, row: Row) -> Work | None:
         with self._db.read() as conn:
             server = instances.get(conn, row.instance_uuid)
-        if server is None or (self._host is not None and row.host != self._host):
-            raise errors.NotFound(f"Operation {row.uuid} is not for this host.")
+        if server is None:
+            raise errors.NotFound(f"Operation {row.uuid} is for a server that is not there.")
         operation = Operation.new(
             uuid=row.uuid, instance_uuid=row.instance_uuid, project_id=row.project_id, seq=0, action=row.action,
             workflow_version=row.version, request_id=row.request_id, actor=row.actor, inputs=row.inputs,
@@ -134,7 +133,7 @@ class CellStore:
             row = operations.get(conn, operation_uuid)
             if row is None or (self._host is not None and row["host"] != self._host):
                 raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
-            values = _recorded(record)
+            values = _recorded(record, row["step_data"])
             if not operations.advance(conn, operation_uuid, epoch, **values):
                 raise errors.Stale(f"Operation {operation_uuid} has another owner.")
             if record.get("event"):
@@ -183,18 +182,22 @@ class CellStore:
         return changes
 
 
-def _recorded(record: dict[str, Any]) -> dict[str, Any]:
-    """The columns that a record of a host's runner sets."""
+def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """The columns that a record of a host's runner sets. What other levels decided stays as they decided it: a host
+    adds to the step data, and it hands over to the API level or nobody."""
     kind = record["kind"]
     if kind == "release":
         return {"owner": None, "due_in": float(record.get("delay", 2.0))}
-    values: dict[str, Any] = {"step_data": record["data"], "state": record.get("state", "open")}
+    decided = {k: v for k, v in known.items() if k != "fault"}
+    values: dict[str, Any] = {"step_data": record["data"] | decided, "state": record.get("state", "open")}
     if record.get("fault"):
         values["fault"] = record["fault"]
     if kind in ("advance", "hand"):
         values["step"] = record["step"]
     if kind == "hand":
-        values |= {"level": record["level"], "owner": None, "due_in": 2.0}
+        if record["level"] != "api":
+            raise errors.Forbidden("A host hands operations to the API level only.")
+        values |= {"level": "api", "owner": None, "due_in": 2.0}
     if kind == "finish":
         values["progress"] = 100
     return values

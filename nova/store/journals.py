@@ -18,7 +18,7 @@ from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
-from nova.db.operations import OperationTables
+from nova.db.operations import OPEN_STATES, OperationTables
 from nova.workflow import Row
 
 Effect = Callable[[sa.Connection], dict[str, Any] | None]
@@ -41,28 +41,28 @@ class DatabaseJournal:
         self.database, self.tables, self.lease = database, tables, lease
         self._fence = fence
 
-    def take(self, uuid: str, epoch: int, owner: str) -> Row | None:
-        """Own the row if nobody living does; the server's fence rises with it. None: another won."""
+    def take(self, uuid: str, epoch: int, owner: str, *, level: str, host: str | None = None) -> Row | None:
+        """Own the row if it is that level's and nobody living owns it; the server's fence rises with it. None: another
+        won. The row is read when it is taken, not before: its former owner may have moved it on until then."""
         def work(conn: sa.Connection) -> Row | None:
+            if not self.tables.take(conn, uuid, epoch=epoch, owner=owner, lease=self.lease, level=level, host=host):
+                return None
             record = self.tables.get(conn, uuid)
-            if record is None or record["epoch"] != epoch:
-                return None
-            if not self.tables.take(conn, uuid, epoch=epoch, owner=owner, lease=self.lease):
-                return None
-            if not self._fence(conn, record["instance_uuid"], epoch):
-                raise errors.Stale(f"The fence of server {record['instance_uuid']} stands elsewhere.")
-            return row_of(record | {"epoch": epoch + 1, "owner": owner, "attempt": record["attempt"] + 1})
+            if record is None or not self._fence(conn, record["instance_uuid"], epoch):
+                raise errors.Stale(f"The fence of the server of operation {uuid} stands elsewhere.")
+            return row_of(record)
 
         try:
             return self.database.run(work)
         except errors.Stale:
             return None
 
-    def retake(self, uuid: str, epoch: int, owner: str) -> Row | None:
+    def retake(self, uuid: str, epoch: int, owner: str, *, level: str, host: str | None = None) -> Row | None:
         """The row again, if ``owner`` still owns it under ``epoch`` (it lost track of it, not its lease)."""
         with self.database.read() as conn:
             record = self.tables.get(conn, uuid)
-        if record and record["owner"] == owner and record["epoch"] == epoch:
+        if (record and (record["owner"], record["epoch"], record["level"]) == (owner, epoch, level)
+                and record["state"] in OPEN_STATES and host in (None, record["host"])):
             return row_of(record)
         return None
 

@@ -103,8 +103,8 @@ Act = Callable[[Run], Result | None]
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
     """A named step. ``otherwise`` is the step to go on with when this one fails (its undo has run by then); without it
-    a failure undoes the whole operation. ``event`` is the name the API shows. A step off the main path (``branch``) is
-    only reached by name."""
+    a failure undoes the whole operation, unless the step is ``sure``: then it waits and is tried again. ``event`` is
+    the name the API shows. A step off the main path (``branch``) is only reached by name."""
 
     name: str
     level: str
@@ -113,6 +113,7 @@ class Step:
     otherwise: str | None = None
     event: str | None = None
     branch: bool = False
+    sure: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,7 +123,6 @@ class Workflow:
     action: str
     steps: tuple[Step, ...]
     failed: Act | None = None
-    failed_level: str = "api"
     version: int = 1
     deadline: float = 1800.0
 

@@ -14,6 +14,8 @@ from nova.workflow.model import Act, Again, Fault, Result, Row, Run, Step, Workf
 
 LOG = logging.getLogger(__name__)
 _TRIES = 3
+#: A row that fails where it must not is tried less and less often, down to this many times the ordinary delay.
+_PATIENCE = 5
 
 #: Told after the commit that gave a row to another level: the message that makes it fast.
 Nudge = Callable[[Row], None]
@@ -31,8 +33,8 @@ class Runner:
     def run(self, row: Row, env: Any) -> None:
         """Move ``row``, which the caller has taken, as far as this level can. Never raises for what a step did."""
         run = Run(row, env)
-        workflow = self._workflows[row.action]
         try:
+            workflow = self._workflows[row.action]
             while row.state in ("open", "undoing") and self._here(row):
                 if row.state == "open":
                     self._forward(workflow, run)
@@ -43,13 +45,17 @@ class Runner:
         except errors.Unavailable as e:
             LOG.warning("operation %s (%s) of server %s waits: %s", row.uuid, row.action, row.instance_uuid, e.message)
             self._let_go(row)
+        except Exception:
+            LOG.exception("operation %s (%s) of server %s cannot go on at step %s and waits", row.uuid, row.action,
+                          row.instance_uuid, row.step)
+            self._let_go(row, min(max(row.attempt, 1), _PATIENCE))
 
     def _here(self, row: Row) -> bool:
         return row.level == self._level and (self._level != "host" or row.host == self._host)
 
-    def _let_go(self, row: Row) -> None:
+    def _let_go(self, row: Row, times: int = 1) -> None:
         try:
-            self._journal.release(row, delay=self._retry_delay)
+            self._journal.release(row, delay=self._retry_delay * times)
         except errors.NovaError as e:
             LOG.info("operation %s stays mine until its journal is back: %s", row.uuid, e.message)
 
@@ -117,6 +123,8 @@ class Runner:
         LOG.log(logging.INFO if expected else logging.ERROR, "operation %s: step %s.%s of server %s failed: %s",
                 row.uuid, row.action, step.name, row.instance_uuid, error if expected else trace)
         told = str(getattr(error, "details", {}).get("details") or "")
+        if step.sure:
+            raise error
         fault = Fault.of(error, self._host, told or trace).to_dict()
         details = Result(details=told or fault["message"], event_data=getattr(error, "details", {}).get("reasons"))
         event = self._event(step, started, "Error", details, trace)

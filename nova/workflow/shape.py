@@ -15,7 +15,8 @@ from nova.workflow.model import Act, Result, Run, Step, Workflow
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StepShape:
-    """``undo`` says that the step can be undone; the level that binds ``act`` must then bind an undo too."""
+    """``undo`` says that the step can be undone; the level that binds ``act`` must then bind an undo too. ``sure``: the
+    step makes good what others left, so nothing could make good its own failure; it is tried until it works."""
 
     name: str
     level: str
@@ -24,6 +25,7 @@ class StepShape:
     otherwise: str | None = None
     event: str | None = None
     branch: bool = False
+    sure: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Shape:
         if mine != set(acts) or {s.name for s in self.steps if s.level == level and s.undo} != set(undos):
             raise TypeError(f"operation {self.action}: level {level} has steps {sorted(mine)}, bound {sorted(acts)}")
         steps = tuple(Step(s.name, s.level, acts.get(s.name, _elsewhere),
-                           undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch)
+                           undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch, s.sure)
                       for s in self.steps)
         return Workflow(self.action, steps, failed, version=self.version, deadline=self.deadline)
 

@@ -64,7 +64,7 @@ class Cloud:
     make_bus: Callable[[str, str, str], Any]
     cells_count: int = 1
     hosts_count: int = 2
-    drop: Callable[[str], bool] = staticmethod(lambda label: False)  # type: ignore[assignment]
+    drop: Callable[[str], bool] = staticmethod(lambda label: False)
     synchronous: str = "NORMAL"
     services: list[Any] = dataclasses.field(default_factory=list)
     hosts: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -77,7 +77,7 @@ class Cloud:
         """Schemas, mappings, a network."""
         self.api = self.database("api")
         all_tables(nova.db.api).create_all(self.api.engine)
-        rows = [{"uuid": mappings.CELL0_UUID, "name": "cell0", "transport_url": None}]
+        rows: list[dict[str, Any]] = [{"uuid": mappings.CELL0_UUID, "name": "cell0", "transport_url": None}]
         rows += [{"uuid": concurrency.uuid4(), "name": f"cell{i + 1}", "transport_url": f"cell{i + 1}"}
                  for i in range(self.cells_count)]
         for row in rows:

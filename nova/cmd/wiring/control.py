@@ -26,6 +26,7 @@ from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
 from nova.conductor.orchestrator import Orchestrator
+from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -122,10 +123,12 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     """Consumes ``orchestrator`` on the API bus and on the bus of every cell."""
     conf = plane.conf
     sender = NudgeSender(drop=drop)
-    environment = Environment(plane.api, plane.cells, SchedulerClient(plane.bus), image_source, presence.incarnation)
+    scheduler = PatientScheduler(SchedulerClient(plane.bus), waiting=conf.workers // 2)
+    environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation)
     orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
     inventories = Inventories(plane.api, plane.cells)
-    janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease)
+    janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
+                      down_after=conf.service_down_time)
 
     def serve() -> list[Any]:
         """One server per bus: a cell that shares the API's bus shares its server."""

@@ -13,6 +13,7 @@ from nova import concurrency, errors, states
 from nova.cells import Cell
 from nova.cells.directory import CELL0
 from nova.conductor.environment import Environment, actor
+from nova.conductor.groups import GroupRule
 from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
@@ -46,7 +47,11 @@ def _first_claim(run: Run, decision: dict[str, Any]) -> Any:
     def effect(conn: sa.Connection) -> dict[str, Any]:
         _fence(conn, row)
         refused: dict[str, str] = {}
+        group = GroupRule(conn, spec, row.instance_uuid)
         for index, host in enumerate(decision["ranked"]):
+            if (against := group.refuses(host["uuid"])) is not None:
+                refused[host["host"]] = against
+                continue
             refusal = claims.try_claim(conn, row.instance_uuid, row.project_id, row.actor.get("user_id") or "",
                                        host["uuid"], resources)
             if refusal is None:
@@ -152,6 +157,9 @@ def bury(run: Run) -> Result:
         claims.release(conn, row.instance_uuid)
         allocation.release(conn, row.instance_uuid)
         if not mappings.place(conn, row.instance_uuid, cell0.uuid, row.epoch):
+            mapping = mappings.mapping(conn, row.instance_uuid)
+            if mapping is None or mapping["queued_for_delete"]:
+                cell0.database.run(lambda c: _forget_copy(c, row))
             raise errors.Stale(f"Server {row.instance_uuid} was deleted meanwhile.")
         mappings.delete_build_request(conn, row.instance_uuid)
 
@@ -197,13 +205,12 @@ def reschedule(run: Run) -> Result:
     fault = run.data.get("fault") or {}
     alternates: list[dict[str, Any]] = list(run.data.get("alternates") or [])
     spec = run.inputs["spec"]
-    resources = spec["resources"] or resources_of(spec["flavor"])
     if not fault.get("retry", True) or cell is None:
         alternates = []
     failed = [*run.data.get("failed_hosts", []), run.data["selected"]["host"]]
     while alternates:
         host = alternates.pop(0)
-        vifs = env.api.run(lambda conn, host=host: _acquire(conn, row, host, resources))  # type: ignore[misc]
+        vifs = env.api.run(lambda conn, host=host: _acquire(conn, row, host, spec))  # type: ignore[misc]
         if vifs is None:
             continue
 
@@ -221,8 +228,11 @@ def reschedule(run: Run) -> Result:
 
 
 def _acquire(conn: sa.Connection, row: Row, host: dict[str, Any],
-             resources: dict[str, int]) -> list[dict[str, Any]] | None:
+             spec: dict[str, Any]) -> list[dict[str, Any]] | None:
     _fence(conn, row)
+    resources = spec["resources"] or resources_of(spec["flavor"])
+    if GroupRule(conn, spec, row.instance_uuid).refuses(host["uuid"]) is not None:
+        return None
     if claims.try_claim(conn, row.instance_uuid, row.project_id, row.actor.get("user_id") or "", host["uuid"],
                         resources) is not None:
         return None

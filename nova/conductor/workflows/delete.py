@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors, states
+from nova.cells.directory import CELL0
 from nova.conductor.environment import Environment
 from nova.db.api import cells as mappings
 from nova.db.api import quotas, server_groups
@@ -52,7 +53,7 @@ def withdraw(run: Run) -> Result:
     row = run.row
     with env.api.read() as conn:
         decided = [r["step_data"].get("selected") for r in api_operations.of_instance(conn, row.instance_uuid)]
-    for cell_uuid in {s["cell_uuid"] for s in decided if s}:
+    for cell_uuid in {CELL0, *(s["cell_uuid"] for s in decided if s)}:
         env.cells.get(cell_uuid).database.run(lambda conn: _remove_copy(conn, row.instance_uuid))
 
     def gone(conn: sa.Connection) -> None:

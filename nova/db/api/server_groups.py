@@ -93,5 +93,11 @@ def add_member(conn: sa.Connection, uuid: str, instance_uuid: str, *, generation
     return known in (None, uuid)
 
 
+def touch(conn: sa.Connection, uuid: str) -> bool:
+    """Raise the generation and so hold the group for the rest of the transaction. False: it is gone."""
+    return conn.execute(server_groups.update().where(G.uuid == uuid)
+                        .values(generation=G.generation + 1)).rowcount == 1
+
+
 def remove_member(conn: sa.Connection, instance_uuid: str) -> None:
     conn.execute(server_group_members.delete().where(M.instance_uuid == instance_uuid))

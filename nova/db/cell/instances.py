@@ -134,6 +134,12 @@ def insert(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     conn.execute(instances.insert(), list(rows))
 
 
+def get_for_update(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
+    """The row, held for the rest of the transaction: what is written is what follows from what was read."""
+    row = conn.execute(sa.select(instances).where(instances.c.uuid == uuid).with_for_update()).mappings().one_or_none()
+    return dict(row) if row else None
+
+
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
     row = conn.execute(_GET, {"b_uuid": uuid}).mappings().one_or_none()
     return dict(row) if row else None
@@ -168,7 +174,8 @@ def on_host(conn: sa.Connection, host: str) -> list[dict[str, Any]]:
 
 def remove_copy(conn: sa.Connection, uuid: str) -> None:
     """Forget a server that was recorded here but deleted before the cell was made known."""
-    conn.execute(block_devices.delete().where(block_devices.c.instance_uuid == uuid))
+    for belonging in (block_devices, instance_faults):
+        conn.execute(belonging.delete().where(belonging.c.instance_uuid == uuid))
     conn.execute(instances.delete().where(instances.c.uuid == uuid))
 
 
