@@ -89,14 +89,14 @@ class Servers:
     def _ask(self, context: RequestContext, uuid: str, complete: bool) -> tuple[str | None, dict[str, Any]]:
         """By the mapping; a server that no cell has yet comes from its build request."""
         with self._api.read() as conn:
-            mapping = mappings.mapping(conn, uuid)
-            if mapping is None or not (context.is_admin or mapping["project_id"] == context.project_id):
-                raise self._missing(uuid)
+            mapping = self._mapping(conn, context, uuid)
             if mapping["cell_uuid"] is None:
                 request = mappings.build_request(conn, uuid)
-                if request is None or mapping["queued_for_delete"]:
+                if request is not None and not mapping["queued_for_delete"]:
+                    return None, request["instance"]
+                mapping = self._mapping(conn, context, uuid)  # perhaps it was placed between the two selects
+                if mapping["cell_uuid"] is None:
                     raise self._missing(uuid)
-                return None, request["instance"]
         home: str = mapping["cell_uuid"]
         row = self._row(self._cells.get(home), uuid, complete)
         if row is None:
@@ -105,6 +105,12 @@ class Servers:
             self._homes.clear()
         self._homes[uuid] = home
         return home, row
+
+    def _mapping(self, conn: sa.Connection, context: RequestContext, uuid: str) -> dict[str, Any]:
+        mapping = mappings.mapping(conn, uuid)
+        if mapping is None or not (context.is_admin or mapping["project_id"] == context.project_id):
+            raise self._missing(uuid)
+        return mapping
 
     @staticmethod
     def _row(cell: Cell, uuid: str, complete: bool) -> dict[str, Any] | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import select
-import time
 from typing import Any
 
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.utilities import InternalServerError
+
+from nova import concurrency
 
 #: How long a thread that has answered waits on its connection. Long enough for a client that asks again at once, short
 #: enough not to matter to a request that waits for a thread.
@@ -26,7 +27,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             pass
         if self.connected:
             self.server.pull_trigger()
-        self.last_activity = time.time()
+        self.last_activity = concurrency.time()
 
     def _answer(self) -> bool:
         """Serve the first request; False when the connection is to be closed after it."""
@@ -49,10 +50,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
                 self.close_when_flushed = True
                 for left in self.requests:
                     left.close()
-                self.requests = []
+                self.requests: list[Any] = []
             return False
         if self.current_outbuf_count > 0:  # the next answer gets a buffer of its own, so that this one's can be freed
-            self.current_outbuf_count = self.adj.outbuf_high_watermark
+            self.current_outbuf_count: int = self.adj.outbuf_high_watermark
         request.close()
         return True
 
@@ -97,7 +98,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         except OSError:
             return
         if data:
-            self.last_activity = time.time()
+            self.last_activity = concurrency.time()
             self.received(data)
 
     def _waits_to_continue(self) -> bool:
