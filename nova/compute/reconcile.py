@@ -62,10 +62,9 @@ class Reconciler:
 
     def _is_stranger(self, uuid: str) -> bool:
         try:
-            self._store.instance_get(uuid)
+            return bool(self._store.instance_get(uuid).deleted)
         except errors.NotFound:
             return self._driver.exists(uuid)  # type: ignore[no-any-return]
-        return False
 
     def _name(self, uuid: str) -> str:
         """What the hypervisor calls a guest; one that died while it was made may have files and no name yet."""
