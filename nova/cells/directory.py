@@ -15,6 +15,8 @@ from nova.db.engine import Database
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 CELL0 = mappings.CELL0_UUID
+#: Questions to one cell that are asked at the same time, and that may stand open.
+_WORKERS, _OPEN = 8, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Cells:
         self._cells: dict[str, Cell] = {}
         self._read_at: float | None = None
         self._lock = concurrency.Lock()
-        self._pool = concurrency.make_pool(16, "scatter")
+        self._pools: dict[str, concurrency.Pool] = {}
+        self._open: dict[str, int] = {}
 
     def refresh(self) -> None:
         """Look at the mappings again, now."""
@@ -84,25 +87,53 @@ class Cells:
 
     def scatter(self, question: Callable[[Cell], T], cells: list[Cell] | None = None,
                 timeout: float | None = None) -> dict[Cell, T | errors.NovaError]:
-        """Ask cells side by side. A cell that fails or is silent for ``timeout`` answers with an error, never late."""
+        """Ask cells side by side. A cell that fails or is silent for ``timeout`` answers with an error, never late.
+
+        Each cell has workers of its own, so that one that hangs does not take those of the others; when very many
+        questions to it stand open, further ones are not asked.
+        """
         asked = self.all() if cells is None else cells
         if len(asked) == 1:
             return {asked[0]: self._ask(question, asked[0])}
         answers: dict[Cell, T | errors.NovaError] = {}
         done = concurrency.Condition()
 
+        silent = errors.Unavailable("The cell did not answer in time.", retry_after=5)
+        patience = timeout or self._timeout
+        end = concurrency.monotonic() + patience
+
         def ask(cell: Cell) -> None:
-            answer = self._ask(question, cell)
+            answer = self._ask(question, cell) if concurrency.monotonic() < end else silent
             with done:
                 answers[cell] = answer
                 done.notify_all()
 
         for cell in asked:
-            self._pool.submit(ask, cell)
+            if not self._submit(cell, ask):
+                with done:
+                    answers[cell] = silent
         with done:
-            done.wait_for(lambda: len(answers) == len(asked), timeout or self._timeout)
-            silent = errors.Unavailable("The cell did not answer in time.", retry_after=5)
+            done.wait_for(lambda: len(answers) == len(asked), patience)
             return {cell: answers.get(cell, silent) for cell in asked}
+
+    def _submit(self, cell: Cell, ask: Callable[[Cell], None]) -> bool:
+        with self._lock:
+            pool = self._pools.get(cell.uuid)
+            if pool is None:
+                pool = self._pools[cell.uuid] = concurrency.make_pool(_WORKERS, f"scatter-{cell.name}")
+            if self._open.get(cell.uuid, 0) >= _OPEN:
+                return False
+            self._open[cell.uuid] = self._open.get(cell.uuid, 0) + 1
+
+        def work() -> None:
+            try:
+                ask(cell)
+            finally:
+                with self._lock:
+                    self._open[cell.uuid] -= 1
+
+        pool.submit(work)
+        return True
 
     @staticmethod
     def _ask(question: Callable[[Cell], T], cell: Cell) -> T | errors.NovaError:
@@ -115,4 +146,5 @@ class Cells:
     def close(self) -> None:
         for cell in self._cells.values():
             cell.database.dispose()
-        self._pool.stop(1)
+        for pool in self._pools.values():
+            pool.stop(1)

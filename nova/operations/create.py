@@ -25,6 +25,7 @@ from nova.placement.resources import resources_of
 from nova.workflow.operations import CREATE
 
 GIB = 1024**3
+_TRIES = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,16 @@ def create(deps: Deps, context: RequestContext, request: CreateRequest) -> Creat
     if request.idempotency_key is not None and (earlier := _earlier(deps, context, request)) is not None:
         return earlier
     reservation = f"r-{concurrency.uuid4().replace('-', '')[:8]}"
-    count = _count(deps, context, request)
+    for _ in range(_TRIES):
+        try:
+            return _accept(deps, context, request, _count(deps, context, request), reservation)
+        except errors.OverQuota:
+            if request.min_count == request.max_count:
+                raise  # with a range, another request took of the room that was counted: count again
+    return _accept(deps, context, request, request.min_count, reservation)
+
+
+def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: int, reservation: str) -> Created:
     servers = [_server(context, request, i, count, reservation) for i in range(count)]
     rows = [_operation(context, request, s, i) for i, s in enumerate(servers)]
     if request.idempotency_key is not None:
