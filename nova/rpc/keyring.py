@@ -35,6 +35,8 @@ class Keyring:
     def load(cls, path: str | Path) -> Keyring:
         """Read all keys of a directory, or one key file. Raises ConfigError for what cannot be trusted."""
         path = Path(path)
+        if not path.exists():
+            raise errors.ConfigError(f"[rpc] keys: there is no {path}; run 'nova-manage host enroll'")
         files = sorted(path.glob("*.key")) if path.is_dir() else [path]
         ring = cls()
         for file in files:
