@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from nova import __version__
-from nova.cmd.manage import cells, databases, hosts
+from nova.cmd.manage import cells, content, databases, hosts
 from nova.cmd.manage.audit import audit
 from nova.cmd.manage.tool import State, Tool
 
@@ -33,6 +33,9 @@ nova_manage.add_command(databases.api_db)
 nova_manage.add_command(databases.db)
 nova_manage.add_command(cells.cell_v2)
 nova_manage.add_command(hosts.host)
+nova_manage.add_command(content.identity)
+nova_manage.add_command(content.flavor)
+nova_manage.add_command(content.network)
 nova_manage.add_command(audit)
 
 
