@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users of a running cloud: the unmodified ``openstack`` command and openstacksdk, and waiting for what they shall see."""
+"""Users of a running cloud: the unmodified ``openstack`` command and openstacksdk; and how tests wait for things."""
 
 from __future__ import annotations
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -126,19 +128,22 @@ def _accept(listener: socket.socket, port: int) -> None:
         except OSError:
             near.close()  # as good as refused
             continue
+        threading.Thread(target=_relay, args=(near, far), daemon=True).start()
+
+
+def _relay(near: socket.socket, far: socket.socket) -> None:
+    """Pass on what comes at either end until both have said all, or one is gone."""
+    with near, far, contextlib.suppress(OSError):
         far.settimeout(None)
-        for source, sink in ((near, far), (far, near)):
-            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        for end in (source, sink):
-            end.close()
+        other = {near: far, far: near}
+        open_ends = [near, far]
+        while open_ends:
+            for source in select.select(open_ends, [], [])[0]:
+                if data := source.recv(65536):
+                    other[source].sendall(data)
+                else:
+                    open_ends.remove(source)
+                    other[source].shutdown(socket.SHUT_WR)
 
 
 def qcow2_with_backing_file(path: Path, backing: Path) -> Path:
