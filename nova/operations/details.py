@@ -79,6 +79,13 @@ def change_metadata(deps: Deps, context: RequestContext, uuid: str,
     return metadata
 
 
+def change_tags(deps: Deps, context: RequestContext, uuid: str,
+                change: Callable[[list[str]], list[str]]) -> list[str]:
+    """Tags after ``change(before)``; any state will do, and a lock does not matter."""
+    tags: list[str] = _change(deps, context, uuid, lambda row: {"tags": change(list(row["tags"]))})["tags"]
+    return tags
+
+
 def lock(deps: Deps, context: RequestContext, uuid: str, reason: str | None) -> None:
     def apply(row: dict[str, Any]) -> dict[str, Any]:
         owner = row["project_id"] == context.project_id and not context.is_admin

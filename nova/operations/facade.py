@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from nova import errors
@@ -57,6 +58,9 @@ class Operations:
             return {k: v for k, v in before.items() if k != key}
 
         details.change_metadata(self.deps, context, uuid, without)
+
+    def change_tags(self, context: RequestContext, uuid: str, change: Callable[[list[str]], list[str]]) -> list[str]:
+        return details.change_tags(self.deps, context, uuid, change)
 
     def lock(self, context: RequestContext, uuid: str, reason: str | None = None) -> None:
         details.lock(self.deps, context, uuid, reason)

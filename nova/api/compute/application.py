@@ -27,8 +27,10 @@ from nova.api.compute import (
     server_groups,
     server_ips,
     server_metadata,
+    server_tags,
     servers,
     services,
+    tenant_usage,
     versions,
 )
 from nova.api.compute.hosts import Hosts
@@ -92,6 +94,22 @@ def resources(deps: Deps) -> list[Resource]:
         Resource(hypervisors.ROUTES, hypervisors.Hypervisors(deps.cells, hosts, limit)),
         Resource(extensions.ROUTES, extensions.Extensions()),
         Resource(removed.ROUTES, removed.Removed()),
+        *_parts_of_servers(deps),
+        *_reports(deps, limit),
+    ]
+
+
+def _parts_of_servers(deps: Deps) -> list[Resource]:
+    """What hangs on a server."""
+    return [
+        Resource(server_tags.ROUTES, server_tags.ServerTags(deps.operations, deps.servers)),
+    ]
+
+
+def _reports(deps: Deps, limit: int) -> list[Resource]:
+    """What is told of the whole cloud."""
+    return [
+        Resource(tenant_usage.ROUTES, tenant_usage.TenantUsage(deps.cells, limit)),
     ]
 
 

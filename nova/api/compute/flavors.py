@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 from sqlalchemy import exc
 
 from nova import concurrency, errors
@@ -13,6 +16,7 @@ from nova.api.compute.numbers import to_int
 from nova.db.api import flavors as table
 from nova.db.engine import Database
 from nova.web import paging
+from nova.web.reply import Reply
 from nova.web.request import Request
 from nova.web.routing import Route
 from nova.web.validation import query
@@ -51,6 +55,8 @@ ROUTES = (
     Route("DELETE", "/flavors/{id}", "delete", rule=_MANAGE + "delete", success=202, doc="Delete a flavor"),
 )
 _SHOW_SPECS = "os_compute_api:os-flavor-extra-specs:index"
+#: Answers that are kept at most.
+_KEEP = 256
 _SORT_NAMES = {"memory_mb": "memory_mb", "ram": "memory_mb", "disk": "root_gb"}
 
 
@@ -60,8 +66,32 @@ class Flavors:
     def __init__(self, database: Database, max_limit: int) -> None:
         self._database = database
         self._max_limit = max_limit
+        self._generation: tuple[Any, ...] = ()
+        self._kept: dict[tuple[Any, ...], bytes] = {}
 
-    def index(self, request: Request) -> dict[str, Any]:
+    def index(self, request: Request) -> Reply:
+        return self._keep(request, False, self._index)
+
+    def detail(self, request: Request) -> Reply:
+        specs = request.version >= (2, 61) and request.allowed(_SHOW_SPECS)
+        return self._keep(request, specs, functools.partial(self._detail, specs=specs))
+
+    def _keep(self, request: Request, specs: bool, make: Callable[[Request], dict[str, Any]]) -> Reply:
+        """The same answer as last time, while no flavor has changed: lists of flavors are asked for all the time."""
+        who = request.context
+        key = (request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", ""), request.base_url, request.root_url,
+               request.version, specs, who.is_admin, who.project_id)
+        with self._database.read() as conn:
+            generation = table.generation(conn)
+        if generation != self._generation or len(self._kept) >= _KEEP:
+            self._kept, self._generation = {}, generation
+        kept = self._kept
+        body = kept.get(key)
+        if body is None:
+            body = kept[key] = orjson.dumps(make(request))
+        return Reply(body)
+
+    def _index(self, request: Request) -> dict[str, Any]:
         rows = self._page(request)
         named = []
         for row in rows:
@@ -71,9 +101,8 @@ class Flavors:
             named.append(item)
         return self._listing(request, rows, named, "flavors")
 
-    def detail(self, request: Request) -> dict[str, Any]:
+    def _detail(self, request: Request, specs: bool) -> dict[str, Any]:
         rows = self._page(request)
-        specs = request.version >= (2, 61) and request.allowed(_SHOW_SPECS)
         return self._listing(request, rows, [view(request, row, specs) for row in rows], "flavors/detail")
 
     def show(self, request: Request) -> dict[str, Any]:

@@ -15,14 +15,22 @@ from nova.web.request import Request
 _FAULT = frozenset({"ERROR", "DELETED"})
 _PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
 
-#: Columns that any detailed answer may need; ``sensitive`` and unused ones are left in the database.
-COLUMNS = (
-    "uuid", "project_id", "user_id", "display_name", "display_description", "hostname", "name", "reservation_id",
-    "launch_index", "image_ref", "image_properties", "kernel_id", "ramdisk_id", "key_name", "user_data", "host", "node",
-    "availability_zone", "pinned_availability_zone", "vm_state", "task_state", "power_state", "progress", "flavor",
-    "metadata", "tags", "network_info", "security_groups", "scheduler_hints", "server_group", "trusted_certs",
-    "config_drive", "access_ip_v4", "access_ip_v6", "auto_disk_config", "root_device_name", "locked_by",
-    "locked_reason", "created_at", "updated_at", "launched_at", "terminated_at")
+_COLUMNS = (
+    "uuid", "project_id", "user_id", "display_name", "name", "image_ref", "key_name", "host", "node",
+    "availability_zone", "vm_state", "task_state", "power_state", "progress", "flavor", "metadata", "network_info",
+    "security_groups", "config_drive", "access_ip_v4", "access_ip_v6", "auto_disk_config", "created_at", "updated_at",
+    "launched_at", "terminated_at")
+_COLUMNS_SINCE = (
+    ((2, 3), ("hostname", "kernel_id", "launch_index", "ramdisk_id", "reservation_id", "root_device_name", "user_data")),
+    ((2, 9), ("locked_by",)), ((2, 19), ("display_description",)), ((2, 26), ("tags",)), ((2, 63), ("trusted_certs",)),
+    ((2, 73), ("locked_reason",)), ((2, 96), ("pinned_availability_zone",)), ((2, 98), ("image_properties",)),
+    ((2, 100), ("scheduler_hints",)))
+
+
+def columns(version: tuple[int, int]) -> tuple[str, ...]:
+    """What a page of detailed answers needs of the table; the rest is left in the database."""
+    return sum((more for since, more in _COLUMNS_SINCE if version >= since), _COLUMNS)
+
 
 _EXTENDED = "os_compute_api:os-extended-server-attributes"
 _STATUS = "os_compute_api:servers:show:host_status"
