@@ -44,12 +44,12 @@ class Leak:
 
 @dataclasses.dataclass(frozen=True)
 class _View:
-    """What the databases said at about the same time. ``mapped``: server → mapping; ``seen``: server → row."""
+    """What the databases said, one after the other. ``mapped``: server → mapping, read first, so that a fence which
+    rose since is noticed; ``seen``: server → row; ``busy``: servers with an open operation."""
 
     mapped: dict[str, dict[str, Any]]
     seen: dict[str, tuple[Cell, dict[str, Any]]]
     busy: set[str]
-    silent: set[str]
 
     @property
     def living(self) -> set[str]:
@@ -86,9 +86,9 @@ class Auditor:
         before: set[Leak] = set()
         while not self._stop.wait(self._interval):
             try:
-                found = set(self.scan())
-                self.repair(sorted(found & before))
-                before = found
+                found = self.scan()
+                self.repair([leak for leak in found if leak in before])
+                before = set(found)
             except errors.Unavailable as e:
                 LOG.warning("the audit waits: %s", e.message)
             except Exception:
@@ -107,29 +107,29 @@ class Auditor:
         m = mappings.instance_mappings
         seen: dict[str, tuple[Cell, dict[str, Any]]] = {}
         busy: set[str] = set()
-        silent: set[str] = set()
+        with self._api.read() as conn:
+            mapped = {r["instance_uuid"]: dict(r) for r in conn.execute(
+                sa.select(m).where(sa.or_(m.c.queued_for_delete.is_(False), m.c.charge.is_not(None)))).mappings()}
         for cell, answer in self._cells.scatter(_rows_of, timeout=60).items():
             if isinstance(answer, errors.NovaError):
-                silent.add(cell.uuid)
-                continue
+                continue  # its servers are not seen, so nothing is said about where they should be
             rows, open_ = answer
             busy |= open_
             seen |= {row["uuid"]: (cell, row) for row in rows}
         with self._api.read() as conn:
             busy |= _open(conn, api_operations)
-            mapped = {r["instance_uuid"]: dict(r) for r in conn.execute(
-                sa.select(m).where(sa.or_(m.c.queued_for_delete.is_(False), m.c.charge.is_not(None)))).mappings()}
-        return _View(mapped, seen, busy, silent)
+        return _View(mapped, seen, busy)
 
     def _claims(self, conn: sa.Connection, view: _View) -> list[Leak]:
         leaks = [Leak("claim", o.consumer_uuid, f"held on {', '.join(o.held) or 'no provider'}", _release_claim)
                  for o in placement_audit.audit(conn, view.living)]
-        held = claims.allocations_of(conn, list(view.living))
+        held = claims.allocations_of(conn, list(view.mapped))
         for uuid, providers in held.items():
             if uuid in view.busy or uuid not in view.seen:
                 continue
             home = view.seen[uuid][1]["compute_uuid"] if view.seen[uuid][1]["host"] else None
-            leaks += [Leak("excess_claim", f"{uuid}/{p}", "the server is not on this provider", _release_excess)
+            release = functools.partial(_release_excess, fence=view.mapped[uuid]["fence"])
+            leaks += [Leak("excess_claim", f"{uuid}/{p}", "the server is not on this provider", release)
                       for p in providers if p != home]
         return leaks + [Leak("counter", f"{d.provider_uuid}/{d.resource_class}", f"{d.counted}, not {d.allocated}",
                              _recount) for d in placement_audit.drifts(conn)]
@@ -151,8 +151,7 @@ class Auditor:
         for project, resource, used in conn.execute(sa.select(u.c.project_id, u.c.resource, u.c.used)):
             actual = counted.get((project, resource), 0)
             if actual != used:
-                leaks.append(Leak("usage", f"{project}/{resource}", f"{used}, not {actual}",
-                                  functools.partial(_correct, seen=used, actual=actual)))
+                leaks.append(Leak("usage", f"{project}/{resource}", f"{used}, not {actual}", _correct))
         g = groups.server_group_members
         leaks += [Leak("member", uuid, "of a server group", _forget_member)
                   for (uuid,) in conn.execute(sa.select(g.c.instance_uuid)) if uuid not in view.living]
@@ -174,10 +173,17 @@ class Auditor:
         for leak in leaks:
             LOG.warning("audit: %s %s: %s; released", leak.kind, leak.subject, leak.detail)
             if leak.kind == "copy":
-                leak.fix.database.run(functools.partial(_remove_copy, uuid=leak.subject))
+                self._remove(leak.fix, leak.subject)
             else:
                 self._api.run(functools.partial(leak.fix, subject=leak.subject))
         return len(leaks)
+
+
+    def _remove(self, cell: Cell, uuid: str) -> None:
+        with self._api.read() as conn:
+            mapping = mappings.mapping(conn, uuid)
+        if mapping is None or mapping["cell_uuid"] != cell.uuid or mapping["queued_for_delete"]:
+            cell.database.run(functools.partial(_remove_copy, uuid=uuid))
 
 
 def _open(conn: sa.Connection, tables: OperationTables) -> set[str]:
@@ -200,9 +206,12 @@ def _release_claim(conn: sa.Connection, subject: str) -> None:
         claims.release(conn, subject)
 
 
-def _release_excess(conn: sa.Connection, subject: str) -> None:
+def _release_excess(conn: sa.Connection, subject: str, *, fence: int) -> None:
+    """Unless an operation has had an effect since the look: the fence has risen then, and the claim may be its own."""
     uuid, provider = subject.split("/")
-    claims.release(conn, uuid, provider)
+    row = mappings.mapping(conn, uuid)
+    if row is not None and row["fence"] == fence and mappings.raise_fence(conn, uuid, fence):
+        claims.release(conn, uuid, provider)
 
 
 def _recount(conn: sa.Connection, subject: str) -> None:
@@ -216,9 +225,15 @@ def _uncharge(conn: sa.Connection, subject: str) -> None:
         quotas.release(conn, row["project_id"], charge)
 
 
-def _correct(conn: sa.Connection, subject: str, *, seen: int, actual: int) -> None:
+def _correct(conn: sa.Connection, subject: str) -> None:
+    """Count again while the usage is held: whoever charges or releases holds it too until its mappings are written."""
     project, _, resource = subject.rpartition("/")
-    quotas.correct(conn, project, resource, seen, actual)
+    u, m = quotas.quota_usages, mappings.instance_mappings
+    key = (u.c.project_id == project, u.c.resource == resource)
+    conn.execute(u.update().where(*key).values(used=u.c.used))
+    charges = conn.execute(sa.select(m.c.charge).where(m.c.project_id == project, m.c.charge.is_not(None))).scalars()
+    actual = sum(charge.get(resource, 0) for charge in charges if charge)
+    conn.execute(u.update().where(*key).values(used=actual))
 
 
 def _forget_member(conn: sa.Connection, subject: str) -> None:

@@ -121,9 +121,9 @@ def settle_deleted(conn: sa.Connection, instance_uuid: str) -> dict[str, int] | 
     if row is None or row["charge"] is None:
         return None
     charge: dict[str, int] = row["charge"]
-    conn.execute(t.update().where(t.c.instance_uuid == instance_uuid)
-                 .values(charge=sa.null(), queued_for_delete=True, deleted_at=db_now()))
-    return charge
+    done = conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.charge.is_not(None))
+                        .values(charge=sa.null(), queued_for_delete=True, deleted_at=db_now()))
+    return charge if done.rowcount else None
 
 
 def build_request(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:
