@@ -5,7 +5,8 @@
 # Makes a virtual environment, installs the package and what this Debian machine lacks, starts a cloud in one process,
 # uploads a small guest image built from Debian packages, and boots a server through the REST API. With --virt libvirt
 # (the default) that is a real virtual machine, which takes root or sudo; --virt fake needs neither root nor a hypervisor.
-# It can be run again at any time: what is there is kept, and the server is booted anew.
+# It can be run again at any time: what is there is kept, and the server is booted anew. The clouds of the two
+# drivers do not mix: the one that comes second has a state directory and a port (8775) of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/machine.sh
@@ -16,7 +17,7 @@ while [ $# -gt 0 ]; do
     --virt) virt=${2:?} ;;
     --state-dir) state_dir=${2:?} ;;
     --listen) listen=${2:?} ;;
-    -h | --help) sed -n '3,8s/^# \?//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '3,9s/^# \?//p' "$0"; exit 0 ;;
     *) echo "quickstart.sh: unknown option $1; see --help" >&2; exit 2 ;;
     esac
     shift 2
@@ -31,19 +32,26 @@ if [ "$virt" = libvirt ] && [ "$(id -u)" != 0 ]; then
         ${listen:+--listen "$listen"}
 fi
 
+if [ -z "$state_dir" ]; then
+    state_dir=/var/lib/nova-standalone
+    [ "$(id -u)" = 0 ] || state_dir=${XDG_STATE_HOME:-$HOME/.local/state}/nova-standalone
+    if [ -e "$state_dir/options.json" ] && ! grep -q "\"virt\": *\"$virt\"" "$state_dir/options.json"; then
+        state_dir=$state_dir-$virt listen=${listen:-127.0.0.1:8775}
+    fi
+fi
+
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
 
 packages() {
-    local wanted=(python3-venv)
+    local wanted=()
     if [ "$virt" = libvirt ]; then
         wanted+=(python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
             dnsmasq-base nftables iproute2 procps)
     fi
-    if python3 -c 'import ensurepip' 2> /dev/null; then
-        wanted=("${wanted[@]/python3-venv/}")
+    if ! python3 -c 'import ensurepip' 2> /dev/null && may_be_root; then
+        wanted+=(python3-venv)
     fi
-    # shellcheck disable=SC2068
-    install_packages ${wanted[@]}
+    install_packages "${wanted[@]}"
 }
 
 # libvirt's daemon, by systemd where there is one.
@@ -67,8 +75,7 @@ packages
 extras=''
 [ "$virt" = fake ] || extras=libvirt
 make_venv .venv "$extras"
-arguments=(up --virt "$virt")
-[ -z "$state_dir" ] || arguments+=(--state-dir "$state_dir")
+arguments=(up --virt "$virt" --state-dir "$state_dir")
 [ -z "$listen" ] || arguments+=(--listen "$listen")
 image=''
 installed=$SECONDS
@@ -83,5 +90,5 @@ fi
 say "starting the cloud"
 .venv/bin/nova-standalone "${arguments[@]}"
 say "booting a server"
-.venv/bin/python tools/first-server ${state_dir:+--state-dir "$state_dir"} ${image:+--image "$image"}
+.venv/bin/python tools/first-server --state-dir "$state_dir" ${image:+--image "$image"}
 say "done; $((SECONDS - installed)) s of it after the packages were installed"

@@ -132,8 +132,15 @@ class Layout:
 
 
 def create_databases(layout: Layout) -> None:
-    """Make the databases on a server that are not there yet; the user of --database must be allowed to."""
+    """Make the databases that are not there yet; on a server the user of --database must be allowed to.
+
+    The state directory lets QEMU's user pass, so a file must keep password hashes from the machine's other users.
+    """
     if not layout.options.database:
+        for name in ("api", "cell0", *layout.cells):
+            file = Path(sa.make_url(layout.database(name)).database or "")
+            file.touch(mode=0o600)
+            file.chmod(0o600)  # one made by an older version was open
         return
     url = normal_url(layout.options.database)
     maintenance = url.set(database="postgres" if url.get_backend_name() == "postgresql" else None)

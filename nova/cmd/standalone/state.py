@@ -58,6 +58,7 @@ class StateDir:
         self.run_file = self.path / "run.json"
         self.config = self.path / "nova.conf"
         self.log = self.path / "log" / "nova-standalone.log"
+        self.images = self.path / "images"
         self.clouds = self.path / "clouds.yaml"
         self.openrc = self.path / "openrc"
         self.passwords = self.path / "passwords.json"
@@ -68,7 +69,9 @@ class StateDir:
         try:
             self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
             self.path.chmod(0o711)
-            self.log.parent.mkdir(mode=0o700, exist_ok=True)
+            for private in (self.log.parent, self.images):
+                private.mkdir(mode=0o700, exist_ok=True)
+                private.chmod(0o700)
         except OSError as e:
             raise errors.ConfigError(f"--state-dir {self.path}: {e.strerror}; choose a directory of your own") from e
 

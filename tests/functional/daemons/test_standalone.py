@@ -59,7 +59,7 @@ def test_the_life_of_a_cloud(cloud: Standalone) -> None:
     assert {f["name"] for f in cloud.get("/compute/v2.1/flavors")["flavors"]} == {
         "m1.nano", "m1.tiny", "m1.small", "m1.medium", "m1.large"}
     assert [i["status"] for i in cloud.get("/image/v2/images")["images"]] == ["active"]
-    for name in ("clouds.yaml", "openrc", "passwords.json", "nova.conf"):
+    for name in ("clouds.yaml", "openrc", "passwords.json", "nova.conf", "api.sqlite", "cell1.sqlite"):
         assert (cloud.path / name).stat().st_mode & 0o777 == 0o600, name
 
     again = cloud.up()
