@@ -2,7 +2,8 @@
 """``.. nova-rows::`` and ``.. nova-packages::``: the import contract as a picture and as a table.
 
 Rows come from ``.importlinter``, packages from the disk; a package that the contract foresees and nobody has written
-yet is drawn with a dashed line. The picture is SVG of our own making, so that building needs no other program.
+yet is drawn with a dashed line. The picture is SVG of our own making, so that building needs no other program;
+``PYTHONPATH=.:doc/ext python doc/ext/nova_docs/packages.py`` prints it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nova_docs.tables import Cell, code, table
 
 ROOT = Path(__file__).resolve().parents[3]
 _WIDTH, _ROW, _BOX, _GAP, _LEFT = 860, 46, 30, 8, 46
+_EDGE = 2
 
 
 def rows() -> list[list[str]]:
@@ -58,8 +60,8 @@ def picture() -> str:
     """The rows as SVG; it takes the colours of the page."""
     found = rows()
     height = len(found) * _ROW + 10
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" class="rows" '
-             f'aria-label="Packages of nova by row; each imports rows below its own only">',
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH + _EDGE} {height}" role="img" class="rows" '
+             f'font-family="sans-serif" aria-label="Packages of nova by row; each imports rows below its own only">',
              '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="4" refY="4" orient="auto">'
              '<path d="M0,0 L8,4 L0,8 z" fill="currentColor"/></marker></defs>',
              f'<line x1="14" y1="8" x2="14" y2="{height - 12}" stroke="currentColor" marker-end="url(#tip)"/>']
@@ -102,3 +104,7 @@ class PackagesDirective(SphinxDirective):
         made: list[list[Cell]] = [[str(number + 1), code(name), about(name), str(files(name) or "–")]
                                   for number, names in enumerate(rows()) for name in names]
         return [table(("Row", "Package", "What it says of itself", "Files"), made, (6, 16, 70, 8))]
+
+
+if __name__ == "__main__":
+    print(picture())
