@@ -12,6 +12,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from nova import errors, states
@@ -26,6 +27,9 @@ from nova.store.filters import Reverse, conditions, matches, sort_value
 
 T = table.instances.c
 _HOMES = 100_000
+#: The JSON columns as they come from the driver.
+_RAW = {c.name: sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in table.instances.columns
+        if isinstance(c.type, sa.JSON)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Servers:
     def show(self, context: RequestContext, uuid: str) -> dict[str, Any]:
         """A server with ``fault`` (or None) and ``volumes``."""
         cell, row = self._find(context, uuid, complete=True)
-        return self.complete(cell, [row])[0] if cell is None else row
+        return row if cell is not None else row | {"name": None, "fault": None, "volumes": []}
 
     def _find(self, context: RequestContext, uuid: str, *, complete: bool) -> tuple[Cell | None, dict[str, Any]]:
         home = self._homes.get(uuid)
@@ -116,28 +120,12 @@ class Servers:
     def _row(cell: Cell, uuid: str, complete: bool) -> dict[str, Any] | None:
         """The row, with fault and volumes when it shall be complete: one connection for all of it."""
         with cell.database.read() as conn:
-            row = table.get(conn, uuid)
-            if row is not None and complete:
-                row["name"] = row["name"] or f"instance-{row['id']:08x}"
-                broken = row["vm_state"] in (states.ERROR, states.DELETED)
-                row["fault"] = table.latest_faults(conn, [uuid]).get(uuid) if broken else None
-                row["volumes"] = table.volumes_of(conn, [uuid]).get(uuid, [])
+            if not complete:
+                return table.get(conn, uuid)
+            row = table.show(conn, uuid)
+            if row is not None:
+                _complete(conn, [row])
         return row
-
-    def complete(self, cell: Cell | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Add faults and volumes to rows of one cell; two selects at most."""
-        broken = [r["uuid"] for r in rows if r["vm_state"] in (states.ERROR, states.DELETED)]
-        faults: dict[str, Any] = {}
-        volumes: dict[str, Any] = {}
-        if cell is not None and rows:
-            with cell.database.read() as conn:
-                faults = table.latest_faults(conn, broken)
-                volumes = table.volumes_of(conn, [r["uuid"] for r in rows])
-        for row in rows:
-            row["name"] = row["name"] or f"instance-{row['id']:08x}" if "id" in row else None
-            row["fault"] = faults.get(row["uuid"])
-            row["volumes"] = volumes.get(row["uuid"], [])
-        return rows
 
     @staticmethod
     def _missing(uuid: str) -> errors.NotFound:
@@ -222,19 +210,27 @@ class Servers:
         for name, _ in query.order:
             if name not in names:
                 names.append(name)
-        select = sa.select(*(T[n] for n in names)).where(*conditions(query))
+        if details and "id" not in names:
+            names.append("id")
+        select = sa.select(*(_RAW.get(n, T[n]) for n in names)).where(*conditions(query))
         if marker is not None:
             select = select.where(_after(marker, query.order))
         for name, direction in query.order:
             if T[name].nullable:
                 select = select.order_by(_null_rank(name, direction))
             select = select.order_by(T[name].asc() if direction == "asc" else T[name].desc())
+        if details:
+            names.append("has_volumes")
+            select = select.add_columns(table.HAS_VOLUMES)
         with cell.database.read() as conn:
-            result = conn.execute(select.limit(query.limit))
-            rows = [dict(zip(names, r, strict=True)) for r in result.all()]
-        for row in rows:
-            row["cell_uuid"] = cell.uuid
-        return self.complete(cell, rows) if details else rows
+            found = conn.execute(select.limit(query.limit)).all()
+            rows = [dict(zip(names, r, strict=True)) for r in found]
+            _parse(rows, [n for n in names if n in _RAW])
+            for row in rows:
+                row["cell_uuid"] = cell.uuid
+            if details:
+                _complete(conn, rows)
+        return rows
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
@@ -259,6 +255,32 @@ class Servers:
             with self._cells.get(mapping["cell_uuid"]).database.read() as conn:
                 events += cell_operations.events_of(conn, operation_uuid)
         return sorted(events, key=lambda e: (e["started_at"], e["id"]))
+
+
+def _parse(rows: list[dict[str, Any]], names: list[str]) -> None:
+    """Read JSON columns; equal texts, such as flavors, become one object of the page, which views only read. A driver
+    that reads JSON by itself has done so."""
+    known: dict[str, Any] = {}
+    for row in rows:
+        for name in names:
+            text = row[name]
+            if type(text) is str:
+                value = known.get(text)
+                if value is None:
+                    value = known[text] = orjson.loads(text)
+                row[name] = value
+
+
+def _complete(conn: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Add the guest's name, faults and volumes to rows of one cell: a select more each only where there are any."""
+    broken = [r["uuid"] for r in rows if r["vm_state"] in (states.ERROR, states.DELETED)]
+    attached = [r["uuid"] for r in rows if r["has_volumes"]]
+    faults = table.latest_faults(conn, broken)
+    volumes = table.volumes_of(conn, attached)
+    for row in rows:
+        row["name"] = row["name"] or f"instance-{row['id']:08x}"
+        row["fault"] = faults.get(row["uuid"])
+        row["volumes"] = volumes.get(row["uuid"], [])
 
 
 def _sort_key(row: dict[str, Any], order: Sequence[tuple[str, str]]) -> tuple[Any, ...]:

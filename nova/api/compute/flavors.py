@@ -79,7 +79,8 @@ class Flavors:
     def _keep(self, request: Request, specs: bool, make: Callable[[Request], dict[str, Any]]) -> Reply:
         """The same answer as last time, while no flavor has changed: lists of flavors are asked for all the time."""
         who = request.context
-        key = (request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", ""), request.base_url, request.root_url,
+        environ = request.environ
+        key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""), request.base_url, request.root_url,
                request.version, specs, who.is_admin, who.project_id)
         with self._database.read() as conn:
             generation = table.generation(conn)

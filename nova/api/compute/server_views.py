@@ -21,7 +21,8 @@ _COLUMNS = (
     "security_groups", "config_drive", "access_ip_v4", "access_ip_v6", "auto_disk_config", "created_at", "updated_at",
     "launched_at", "terminated_at")
 _COLUMNS_SINCE = (
-    ((2, 3), ("hostname", "kernel_id", "launch_index", "ramdisk_id", "reservation_id", "root_device_name", "user_data")),
+    ((2, 3), ("hostname", "kernel_id", "launch_index", "ramdisk_id", "reservation_id", "root_device_name",
+              "user_data")),
     ((2, 9), ("locked_by",)), ((2, 19), ("display_description",)), ((2, 26), ("tags",)), ((2, 63), ("trusted_certs",)),
     ((2, 73), ("locked_reason",)), ((2, 96), ("pinned_availability_zone",)), ((2, 98), ("image_properties",)),
     ((2, 100), ("scheduler_hints",)))

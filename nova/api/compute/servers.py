@@ -68,7 +68,8 @@ class Servers:
         return self._listing(request, wanted, page.rows, items, page.down, "servers")
 
     def detail(self, request: Request) -> dict[str, Any]:
-        wanted = queries.build(request, action="detail", max_limit=self._conf.api.max_limit, columns=views.columns(request.version))
+        wanted = queries.build(request, action="detail", max_limit=self._conf.api.max_limit,
+                               columns=views.columns(request.version))
         if wanted is None:
             return {"servers": []}
         page = self._store.page(request.context, wanted)

@@ -142,9 +142,17 @@ def clash(conn: sa.Connection, flavorid: str, name: str) -> str | None:
     return None
 
 
+_GENERATION = sa.select(sa.func.count(), sa.func.max(F.id), sa.func.max(F.created_at), sa.func.sum(F.revision))
+
+
+def generation(conn: sa.Connection) -> tuple[Any, ...]:
+    """Equal as long as no flavor, and nothing about who may use one, has changed; in whichever process."""
+    return tuple(conn.execute(_GENERATION).one())
+
+
 def describe(conn: sa.Connection, flavorid: str, description: str | None) -> bool:
-    return conn.execute(flavors.update().where(F.flavorid == flavorid)
-                        .values(description=description, updated_at=db_now())).rowcount == 1
+    return conn.execute(flavors.update().where(F.flavorid == flavorid).values(
+        description=description, revision=F.revision + 1, updated_at=db_now())).rowcount == 1
 
 
 def delete(conn: sa.Connection, flavorid: str) -> bool:
@@ -171,11 +179,18 @@ def projects(conn: sa.Connection, row_id: int) -> list[str]:
 def grant(conn: sa.Connection, row_id: int, project_id: str) -> None:
     """Let a project in; twice raises :class:`sqlalchemy.exc.IntegrityError`."""
     conn.execute(flavor_projects.insert().values(flavor_id=row_id, project_id=project_id))
+    _changed(conn, row_id)
 
 
 def revoke(conn: sa.Connection, row_id: int, project_id: str) -> bool:
     p = flavor_projects.c
-    return conn.execute(flavor_projects.delete().where(p.flavor_id == row_id, p.project_id == project_id)).rowcount == 1
+    done = conn.execute(flavor_projects.delete().where(p.flavor_id == row_id, p.project_id == project_id))
+    _changed(conn, row_id)
+    return done.rowcount == 1
+
+
+def _changed(conn: sa.Connection, row_id: int) -> None:
+    conn.execute(flavors.update().where(F.id == row_id).values(revision=F.revision + 1))
 
 
 def flavor_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -121,11 +121,17 @@ block_devices = table(
 
 _OF = instances.c.uuid == sa.bindparam("b_uuid")
 _AT = instances.c.epoch == sa.bindparam("b_epoch")
+_NAMES = tuple(c.name for c in instances.columns)
 _GET = sa.select(instances).where(_OF)
 _UPDATE = instances.update().where(_OF, _AT, instances.c.deleted.is_(False)).values(updated_at=db_now())
 _VOLUMES = sa.select(block_devices).where(
     block_devices.c.instance_uuid.in_(sa.bindparam("b_uuids", expanding=True)),
     block_devices.c.volume_id.is_not(None)).order_by(block_devices.c.id)
+#: Whether any volume is attached, to be asked beside the columns of a server: most have none.
+HAS_VOLUMES = sa.exists().where(block_devices.c.instance_uuid == instances.c.uuid,
+                                block_devices.c.volume_id.is_not(None)).correlate(instances).label("has_volumes")
+_SHOW = sa.select(instances, HAS_VOLUMES).where(_OF)
+_SHOW_NAMES = (*_NAMES, "has_volumes")
 _RAISE = instances.update().where(_OF, _AT).values(epoch=sa.bindparam("b_new"))
 
 
@@ -141,8 +147,14 @@ def get_for_update(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
 
 
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-    row = conn.execute(_GET, {"b_uuid": uuid}).mappings().one_or_none()
-    return dict(row) if row else None
+    row = conn.execute(_GET, {"b_uuid": uuid}).one_or_none()
+    return dict(zip(_NAMES, row, strict=True)) if row else None
+
+
+def show(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
+    """The row with ``has_volumes`` beside its columns."""
+    row = conn.execute(_SHOW, {"b_uuid": uuid}).one_or_none()
+    return dict(zip(_SHOW_NAMES, row, strict=True)) if row else None
 
 
 def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected: dict[str, Any] | None = None,
