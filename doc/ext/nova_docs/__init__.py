@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova_docs import decisions, operations, options, packages, routes
-
 
 def setup(app: Any) -> dict[str, Any]:
-    """Called by Sphinx."""
+    """Called by Sphinx. The modules are imported here, so that one can be run without the others."""
+    from nova_docs import decisions, operations, options, packages, routes
+
     app.add_directive("nova-routes", routes.RoutesDirective)
     app.add_directive("nova-options", options.OptionsDirective)
     app.add_directive("nova-operations", operations.OperationsDirective)

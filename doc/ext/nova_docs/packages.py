@@ -3,7 +3,7 @@
 
 Rows come from ``.importlinter``, packages from the disk; a package that the contract foresees and nobody has written
 yet is drawn with a dashed line. The picture is SVG of our own making, so that building needs no other program;
-``PYTHONPATH=.:doc/ext python doc/ext/nova_docs/packages.py`` prints it.
+``PYTHONPATH=doc/ext python -m nova_docs.packages`` prints it.
 """
 
 from __future__ import annotations
