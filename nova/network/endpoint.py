@@ -27,10 +27,6 @@ class NetworkEndpoint(Endpoint):
         """Remove what a server's interfaces had here; without ``vifs`` all that is known of it."""
         self._manager.unplug(instance_uuid, vifs or ())
 
-    def lease(self, context: RequestContext, mac: str, address: str, event: str) -> None:
-        """A lease was added (``add``), kept (``old``) or ended (``del``)."""
-        self._manager.lease(mac, address, event)
-
     def refresh(self, context: RequestContext) -> None:
         """Documents of this host have changed."""
         self._manager.refresh()
