@@ -224,7 +224,9 @@ def reschedule(run: Run) -> Result:
         return Result(data={"selected": host, "alternates": alternates, "failed_hosts": failed, "network_info": None},
                       effect=move, host=host["host"], next="relieve", details=fault.get("message"))
     message = fault.get("message") or "The build failed."
-    raise errors.NoValidHost(f"{message} (hosts tried: {', '.join(failed)})" if len(failed) > 1 else message)
+    # Which hosts they were is for administrators: details, not the message that the owner reads.
+    raise errors.NoValidHost(f"{message} ({len(failed)} hosts tried)" if len(failed) > 1 else message,
+                             details=f"Hosts tried: {', '.join(failed)}\n{fault.get('details', '')}", retry=False)
 
 
 def _acquire(conn: sa.Connection, row: Row, host: dict[str, Any],
