@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every method of a client reaches a method of an endpoint that takes its arguments, and every endpoint has a client."""
+"""Every method of a client reaches an endpoint that takes its arguments, and every endpoint has a client."""
 
 from __future__ import annotations
 
