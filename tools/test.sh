@@ -26,7 +26,7 @@ chosen=()
 for argument in "$@"; do
     case $argument in
     -h | --help) usage; exit 0 ;;
-    long) export NOVA_TEST_LONG=1 ;;
+    long) export NOVA_TEST_LONG=1 NOVA_TEST_SEEDS="${NOVA_TEST_SEEDS:-1000}" ;;
     *)
         case " ${SUITES[*]} " in
         *" $argument "*) chosen+=("$argument") ;;
