@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases: every step of create and delete, before and after it, times every process; made from the workflow tables."""
+"""The cases: every step of create and delete, before and after it, times every process, from the workflow tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from nova.workflow.shape import Shape, StepShape
 
 SHAPES = (CREATE, DELETE, DELETE_UNPLACED)
 PROCESSES = ("api", "scheduler", "orchestrator", "conductor", "compute")
+#: All of them in one.
+STANDALONE = "standalone"
 MOMENTS = ("before", "after")
 #: Which process runs the steps of a level.
 RUNS = {"api": "orchestrator", "host": "compute"}
@@ -68,7 +70,7 @@ class Case:
 
     @property
     def runs_the_step(self) -> bool:
-        return self.victim == RUNS[self.level]
+        return self.victim in (STANDALONE, RUNS[self.level])
 
     @property
     def ends(self) -> str:
@@ -91,7 +93,7 @@ def points(shape: Shape) -> Iterator[tuple[str, str, StepShape, Scenario]]:
 
 
 def cases() -> list[Case]:
-    """All of them, in the order of the workflows."""
+    """All of daemons, in the order of the workflows."""
     found = []
     for shape in SHAPES:
         for kind, name, step, scenario in points(shape):
@@ -100,6 +102,19 @@ def cases() -> list[Case]:
                     found += [Case(victim, kind, name, moment, then, step.level, scenario)
                               for then in _endings(victim, kind, name, step.level, moment)]
     return found
+
+
+def standalone_cases() -> list[Case]:
+    """The same steps with everything in one process."""
+    return [Case(STANDALONE, kind, name, moment, RESTARTED, step.level, scenario)
+            for shape in SHAPES for kind, name, step, scenario in points(shape) for moment in MOMENTS]
+
+
+def one_per_step(every: list[Case]) -> list[Case]:
+    """Of the cases whose victim runs the step and comes back: one of each step, by turns before and after it."""
+    mine = [case for case in every if case.runs_the_step and case.then == RESTARTED]
+    steps = list(dict.fromkeys((case.kind, case.step) for case in mine))
+    return [case for case in mine if case.moment == MOMENTS[steps.index((case.kind, case.step)) % 2]]
 
 
 def _endings(victim: str, kind: str, name: str, level: str, moment: str) -> list[str]:

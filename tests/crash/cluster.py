@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -33,6 +35,8 @@ from tests.services.process import free_port
 
 HOSTS = ("host1", "host2")
 HUGE = "99"
+#: Alembic can do one thing at a time.
+_MIGRATING = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,60 +53,55 @@ PATIENT = Timing(lease=60.0, report_interval=0.5)
 QUICK = Timing(lease=2.0, report_interval=0.4)
 
 
-class Cluster:
-    """``start()``, then ``user`` asks, ``traps`` strike, ``truth`` tells; ``stop()`` leaves nothing behind."""
+class Cloud:
+    """What every arrangement of processes has. ``start()``, then ``user`` asks, ``traps`` strike, ``truth`` tells;
+    ``stop()`` leaves nothing behind."""
 
-    def __init__(self, kind: str, timing: Timing, *, orchestrators: int = 1, environment: dict[str, str] | None = None,
-                 broker: Any = None) -> None:
-        self.kind, self.timing = kind, timing
-        self.path = Path(tempfile.mkdtemp(prefix=f"nova-crash-{kind}-"))
+    user: User
+    truth: Truth
+
+    def __init__(self, name: str, timing: Timing) -> None:
+        self.timing = timing
+        self.path = Path(tempfile.mkdtemp(prefix=f"nova-crash-{name}-"))
+        self.path.chmod(0o711)
         self.traps = Traps(self.path / "traps")
-        self.tag = uuid.uuid4().hex[:10]
-        self.broker: Any = broker or session.shared("rabbitmq")
+        self.traps.create()
         self.daemons: dict[str, Daemon] = {}
-        self._undo: list[Callable[[], None]] = [lambda: shutil.rmtree(self.path, ignore_errors=True)]
-        self._orchestrators, self._environment = orchestrators, environment or {}
-        self._port = free_port()
+        self.undo: list[Callable[[], None]] = [lambda: shutil.rmtree(self.path, ignore_errors=True)]
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
 
-    # -- life ----------------------------------------------------------------------------------------------------------
-
-    def start(self) -> Cluster:
+    def start(self) -> Self:
         try:
-            self.traps.create()
-            self._services()
-            self._configure()
-            self._fill()
-            self._make_daemons()
-            for daemon in self.daemons.values():
-                if daemon.name in HOSTS:  # what hosts say before there is a conductor is lost, and said again after 10 s
-                    self.daemons["conductor"].wait_ready()
-                daemon.start()
-            for daemon in self.daemons.values():
-                daemon.wait_ready()
-            self.truth = Truth(self.api, self.path)
-            self._undo.append(self.truth.close)
-            self.user.log_in()
-            self.wait(self._hosts_known, 30, "placement knows the hosts")
+            self.up()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def up(self) -> None:
+        raise NotImplementedError
 
     def stop(self) -> None:
         for daemon in self.daemons.values():
             daemon.terminate()
         for daemon in self.daemons.values():
             daemon.close()
-        while self._undo:
-            self._undo.pop()()
-
-    @property
-    def orchestrators(self) -> list[str]:
-        return [name for name in self.daemons if name.startswith("orchestrator")]
+        while self.undo:
+            self.undo.pop()()
 
     def process_of(self, role: str) -> str:
         """The name of a process of that role, where any will do."""
-        return {"orchestrator": "orchestrator1", "compute": HOSTS[0]}.get(role, role)
+        return role
+
+    def look_past(self, api: Database, hosts: dict[str, Path]) -> None:
+        self.truth = Truth(api, hosts)
+        self.undo.append(self.truth.close)
+
+    def known_hosts(self) -> bool:
+        with self.truth.api.read() as conn:
+            found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
+        return bool(found >= len(HOSTS))
 
     def wait(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
         end = time.monotonic() + seconds
@@ -119,6 +118,37 @@ class Cluster:
         logs = "\n".join(f"--- {d.name} (running: {d.running})\n{d.tail(12)}" for d in self.daemons.values())
         return f"open rows:\n{rows}\npassages (now {time.monotonic():.2f}):\n{passed}\n{logs}"
 
+
+class Cluster(Cloud):
+    """Daemons on a broker and databases of one kind. ``environment`` is for all of them; ``broker`` another than that
+    of the session."""
+
+    def __init__(self, kind: str, timing: Timing, *, orchestrators: int = 1, environment: dict[str, str] | None = None,
+                 broker: Any = None) -> None:
+        super().__init__(kind, timing)
+        self.kind = kind
+        self.tag = uuid.uuid4().hex[:10]
+        self.broker: Any = broker or session.shared("rabbitmq")
+        self._orchestrators, self._environment = orchestrators, environment or {}
+
+    def up(self) -> None:
+        self._services()
+        self._configure()
+        self._fill()
+        self._make_daemons()
+        for daemon in self.daemons.values():
+            if daemon.name in HOSTS:  # what hosts say before there is a conductor is lost, and said again after 10 s
+                self.daemons["conductor"].wait_ready()
+            daemon.start()
+        for daemon in self.daemons.values():
+            daemon.wait_ready()
+        self.look_past(self.api, {host: self.path / host for host in HOSTS})
+        self.user.log_in()
+        self.wait(self.known_hosts, 30, "placement knows the hosts")
+
+    def process_of(self, role: str) -> str:
+        return {"orchestrator": "orchestrator1", "compute": HOSTS[0]}.get(role, role)
+
     # -- what the processes stand on -----------------------------------------------------------------------------------
 
     def _services(self) -> None:
@@ -130,29 +160,31 @@ class Cluster:
             server: Any = session.shared(self.kind)
             database = f"crash_{name}_{self.tag}"
             self.urls[name] = server.create_database(database)
-            self._undo.append(lambda server=server, database=database: server.drop_database(database))
+            self.undo.append(functools.partial(server.drop_database, database))
         self.vhosts = {name: f"crash_{name}_{self.tag}" for name in ("api", "cell1")}
         self.buses = {}
         for name, vhost in self.vhosts.items():
             self.buses[name] = self.broker.create_vhost(vhost)
-            self._undo.append(lambda vhost=vhost: self.broker.delete_vhost(vhost))
+            self.undo.append(functools.partial(self.broker.delete_vhost, vhost))
 
     def _configure(self) -> None:
-        base = f"http://127.0.0.1:{self._port}"
+        base = self.base
         keys = self.path / "keys"
         ring = Keyring()
         for key in (SERVICES, *(host_key(h) for h in HOSTS)):
             ring.generate(key)
         ring.save(keys)
-        common = {"DEFAULT": {"state_path": self.path, "transport_url": self.buses["api"], "compute_driver": "fake",
-                              "lease": self.timing.lease, "report_interval": self.timing.report_interval,
-                              "service_down_time": max(60.0, self.timing.lease), "workers": 6},
-                  "rpc": {"keys": keys, "quorum_queues": False, "connect_timeout": 3},
-                  "fake": {"vcpus": 2000, "memory_mb": 4000000, "disk_gb": 20000},
-                  "quota": {"instances": -1, "cores": -1, "ram": -1}}
-        above = {"api_database": {"connection": self.urls["api"]}, "wsgi": {"listen": f"127.0.0.1:{self._port}"},
-                 "identity": {"public_endpoint": base, "password_hash_cost": 4},
-                 "image": {"public_endpoint": f"{base}/image"}}
+        common: dict[str, dict[str, Any]] = {
+            "DEFAULT": {"state_path": self.path, "transport_url": self.buses["api"], "compute_driver": "fake",
+                        "lease": self.timing.lease, "report_interval": self.timing.report_interval,
+                        "service_down_time": max(60.0, self.timing.lease), "workers": 6},
+            "rpc": {"keys": keys, "quorum_queues": False, "connect_timeout": 3},
+            "fake": {"vcpus": 2000, "memory_mb": 4000000, "disk_gb": 20000},
+            "quota": {"instances": -1, "cores": -1, "ram": -1}}
+        above: dict[str, dict[str, Any]] = {
+            "api_database": {"connection": self.urls["api"]}, "wsgi": {"listen": f"127.0.0.1:{self.port}"},
+            "identity": {"public_endpoint": base, "password_hash_cost": 4},
+            "image": {"public_endpoint": f"{base}/image"}}
         self._write("api", common | above)
         for host in HOSTS:
             ring.only(host_key(host)).save(self.path / host / "keys")
@@ -162,7 +194,6 @@ class Cluster:
         self._write("conductor", common | {
             "DEFAULT": common["DEFAULT"] | {"transport_url": self.buses["cell1"], "host": "cell1-ctl"},
             "database": {"connection": self.urls["cell1"]}})
-        self.base = base
 
     def _write(self, name: str, sections: dict[str, dict[str, Any]]) -> None:
         lines = []
@@ -174,11 +205,13 @@ class Cluster:
         """Schemas, cells, users, flavors, a network and an image."""
         for name in ("cell0", "cell1"):
             database = Database(self.urls[name], name=name, pool_size=1)
-            migrate.upgrade(database, "cell")
+            with _MIGRATING:
+                migrate.upgrade(database, "cell")
             database.dispose()
         self.api = Database(self.urls["api"], name="api")
-        self._undo.append(self.api.dispose)
-        migrate.upgrade(self.api, "api")
+        self.undo.append(self.api.dispose)
+        with _MIGRATING:
+            migrate.upgrade(self.api, "api")
         provision.map_cell0(self.api, self.urls["cell0"])
         provision.create_cell(self.api, provision.CellSpec("cell1", self.urls["cell1"], self.buses["cell1"]))
         provision.add_flavors(self.api)
@@ -193,7 +226,7 @@ class Cluster:
         loaded = conf.load("nova-api", ["--config-file", str(self.path / "api.conf")], conf=cfg.ConfigOpts())
         image = provision.add_image(Images.from_conf(loaded, self.api), made.projects["admin"], "guest", disk, "raw")
         self.user = User(self.base, password, image)
-        self._undo.append(self.user.close)
+        self.undo.append(self.user.close)
 
     def _make_daemons(self) -> None:
         self._daemon("conductor", "nova-conductor", "conductor", "--role", "cell")
@@ -212,8 +245,3 @@ class Cluster:
             args = (*args[:at], *args[at + 2:], "--config-file", str(own))
         self.daemons[name] = Daemon(name, prog, ["--config-file", str(self.path / f"{file}.conf"), *args], self.traps,
                                     self.path, self._environment)
-
-    def _hosts_known(self) -> bool:
-        with self.api.read() as conn:
-            found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
-        return bool(found >= len(HOSTS))

@@ -43,9 +43,8 @@ class Daemon:
     def start(self) -> None:
         self._ready.clear()
         environment = os.environ | self.environment | {
-            "NOTIFY_SOCKET": "@" + self._notices.getsockname()[1:].decode(),
-            "PYTHONPYCACHEPREFIX": str(self.directory / "pycache"), "PYTHONWARNINGS": "ignore"}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            "NOTIFY_SOCKET": "@" + self._notices.getsockname()[1:].decode(), "PYTHONWARNINGS": "ignore"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed daemon is compiled, and starts twice as fast
         self.started_at = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from nova.cells import Cells
 from nova.conductor.audit import Auditor
+from nova.db.api import cells as mappings
 from nova.db.api import quotas
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
@@ -23,8 +24,10 @@ _SHOWN = ("instance_uuid", "action", "state", "level", "host", "step", "owner", 
 
 
 class Truth:
-    def __init__(self, api: Database, path: Path) -> None:
-        self.api, self.path = api, path
+    """``hosts``: host → the state directory of its nova-compute."""
+
+    def __init__(self, api: Database, hosts: dict[str, Path]) -> None:
+        self.api, self._hosts = api, hosts
         self.cells = Cells(api, lambda row: (Database(row["database_connection"], name=row["name"], pool_size=2), None))
         self.auditor = Auditor(api, self.cells)
         #: What every server so far must be at the end of its case.
@@ -36,7 +39,8 @@ class Truth:
     def open_rows(self, uuid: str | None = None) -> list[dict[str, Any]]:
         """Operations that have not ended, of one server or of all."""
         rows: list[dict[str, Any]] = []
-        for database, tables in [(self.api, api_operations), *((c.database, cell_operations) for c in self.cells.all())]:
+        places = [(self.api, api_operations), *((c.database, cell_operations) for c in self.cells.all())]
+        for database, tables in places:
             o = tables.operations
             query = sa.select(*(o.c[name] for name in _SHOWN)).where(o.c.state.in_(OPEN_STATES))
             if uuid is not None:
@@ -56,6 +60,13 @@ class Truth:
                 return dict(row)
         return None
 
+    def newest(self) -> str:
+        """The server that was accepted last."""
+        m = mappings.instance_mappings
+        with self.api.read() as conn:
+            found: str = conn.execute(sa.select(m.c.instance_uuid).order_by(m.c.id.desc()).limit(1)).scalar_one()
+        return found
+
     def expire(self, uuid: str) -> None:
         """The deadline of the server's open operation is now."""
         o = cell_operations.operations
@@ -66,17 +77,10 @@ class Truth:
     def guests(self) -> dict[str, list[str]]:
         """Server → the hosts that have a guest of it, from the journal of each fake host."""
         found: dict[str, list[str]] = {}
-        for file in self.path.glob("host*/fake/**/*"):
-            if file.is_file():
-                here: dict[str, None] = {}
-                for line in file.read_bytes().splitlines():
-                    with contextlib.suppress(orjson.JSONDecodeError):  # half a line of a process that died
-                        record = orjson.loads(line)
-                        here[record.get("gone") or record["uuid"]] = None
-                        if record.get("gone"):
-                            del here[record["gone"]]
-                for uuid in here:
-                    found.setdefault(uuid, []).append(file.relative_to(self.path).parts[0])
+        for host, path in self._hosts.items():
+            for journal in path.glob("fake/*/guests.journal"):
+                for uuid in _guests_in(journal):
+                    found.setdefault(uuid, []).append(host)
         return found
 
     def wrong(self, project_id: str) -> list[str]:
@@ -104,3 +108,15 @@ class Truth:
             used = conn.execute(sa.select(u.c.used).where(u.c.project_id == project_id,
                                                           u.c.resource == "instances")).scalar_one_or_none()
         return [] if (used or 0) == living else [f"quota: {used} servers are charged, {living} are there"]
+
+
+def _guests_in(journal: Path) -> list[str]:
+    here: dict[str, None] = {}
+    for line in journal.read_bytes().splitlines():
+        with contextlib.suppress(orjson.JSONDecodeError):  # half a line of a process that died
+            record = orjson.loads(line)
+            if gone := record.get("gone"):
+                here.pop(gone, None)
+            else:
+                here[record["uuid"]] = None
+    return list(here)
