@@ -34,7 +34,7 @@ class Site:
         self.machine = Machine("site")
         self.directory = data_dir("site")
         self.libvirtd = Libvirtd(self.machine.name, as_installed=True)
-        self._ports: list[socket.socket] = []
+        self._ports: dict[int, socket.socket] = {}
 
     def __enter__(self) -> Site:
         try:
@@ -48,7 +48,7 @@ class Site:
         self.close()
 
     def close(self) -> None:
-        for listener in self._ports:
+        for listener in self._ports.values():
             listener.close()
         self.libvirtd.remove()
         self.machine.close()
@@ -105,9 +105,11 @@ class Site:
 
     def forward(self, port: int) -> None:
         """127.0.0.1:PORT of this machine leads to the same port of the machine that the tests run on."""
+        if port in self._ports:
+            return
         with inside(self.machine):
             listener = socket.create_server(("127.0.0.1", port), backlog=64)
-        self._ports.append(listener)
+        self._ports[port] = listener
         threading.Thread(target=_accept, args=(listener, port), daemon=True).start()
 
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Separate daemons on RabbitMQ and a database server: installed by an operator, up to a real guest's console."""
+
+from __future__ import annotations
+
+import re
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.clients import OpenStackCommand, eventually
+from tests.integration.daemons import Databases, Deployment
+from tests.integration.site import Site
+from tests.services import session
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+def deployment(request: pytest.FixtureRequest, site: Site, rabbitmq: Any) -> Iterator[Deployment]:
+    """Running, and nothing in it yet but what nova-manage makes."""
+    server, tag = session.shared(request.param), uuid.uuid4().hex[:8]
+    databases, vhost = Databases(server, tag), f"daemons-{tag}"
+    broker = rabbitmq.create_vhost(vhost)
+    for port in (rabbitmq.port, server.port):
+        site.forward(port)
+    deployment = Deployment(site.directory / request.param, broker, databases.api, databases.cell, site=site)
+    try:
+        deployment.set_up(bridge=f"br{tag[:6]}")
+        deployment.start(watchdog=6.0)
+        yield deployment
+    finally:
+        deployment.close()
+        rabbitmq.delete_vhost(vhost)
+        databases.drop()
+
+
+@pytest.fixture(scope="module")
+def admin(deployment: Deployment) -> OpenStackCommand:
+    return OpenStackCommand(deployment.write_clouds(), "admin", deployment.site)
+
+
+def test_a_guest_boots_and_its_console_tells_its_address(deployment: Deployment, admin: OpenStackCommand,
+                                                         guest_image: Path) -> None:
+    site = deployment.site
+    assert site is not None
+    image = admin("image", "create", "--disk-format", "qcow2", "--file", str(guest_image), "--public", "small")
+    eventually(lambda: "compute1" in deployment.manage("cell_v2", "list_hosts") or deployment.manage(
+        "cell_v2", "discover_hosts"), "the host is in its cell", 60)
+    server = admin("server", "create", "--flavor", "m1.nano", "--image", image["id"], "--wait",
+                   "web")
+    assert server["status"] == "ACTIVE" and server["OS-EXT-SRV-ATTR:host"] == "compute1"
+    [address] = server["addresses"]["private"]
+    console = eventually(lambda: (text := admin.text("console", "log", "show", server["id"])).count("guest login:")
+                         and text, "the login prompt")
+    assert f"guest: dhcp eth0 {address}/20" in console
+    admin.text("server", "delete", "--wait", server["id"])
+    assert site.domains() == {} and site.taps() == set()
+
+
+def test_hosts_have_neither_database_credentials_nor_modules(deployment: Deployment) -> None:
+    """The boot above was theirs; here is that they were what they should be."""
+    for name in ("nova-compute", "nova-network"):
+        daemon = deployment.daemons[name]
+        [config] = [Path(a) for a in daemon.arguments if a.endswith(".conf")]
+        assert "connection" not in config.read_text()
+        assert "is not to be had on a host" not in daemon.text()
+        maps = Path(f"/proc/{daemon.pid}/maps").read_text()
+        assert not re.search(r"sqlalchemy|psycopg|pymysql", maps)
+
+
+def test_each_daemon_speaks_with_systemd_and_obeys_signals(deployment: Deployment) -> None:
+    for name, daemon in deployment.daemons.items():
+        daemon.listen("WATCHDOG=1", 30)
+        daemon.signal(signal.SIGHUP)
+        daemon.listen("RELOADING=1", 30)
+        daemon.listen("READY=1", 30)
+        daemon.signal(signal.SIGUSR2)
+        eventually(lambda d=daemon: "Guru Meditation" in d.text() and "Threads" in d.text(), f"{name}'s report", 30)
+        assert "secret" not in daemon.text().partition("Guru Meditation")[2]
+        daemon.listen("WATCHDOG=1", 30)
+
+
+def test_they_end_cleanly(deployment: Deployment) -> None:
+    assert set(deployment.stop().values()) == {0}
+    for name, daemon in deployment.daemons.items():
+        daemon.listen("STOPPING=1", 5)
+        assert f"{name.partition('@')[0]} has stopped" in daemon.text()
+        assert "Traceback" not in daemon.text().partition("Guru Meditation")[0], daemon.text()
