@@ -147,6 +147,9 @@ class CellStore:
 
     def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
         def write(conn: sa.Connection) -> None:
+            row = operations.get(conn, operation_uuid)
+            if row is None or (self._host is not None and row["host"] != self._host):
+                raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
             if not operations.advance(conn, operation_uuid, epoch, progress=max(0, min(100, progress))):
                 raise errors.Stale(f"Operation {operation_uuid} has another owner.")
 
@@ -161,7 +164,7 @@ class CellStore:
         with self._db.read() as conn:
             rows = conn.execute(
                 sa.select(t.c.uuid, t.c.network_info, t.c.deleted, t.c.created_at, t.c.updated_at)
-                .where(t.c.host == host, sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 > since_version)).all()
+                .where(t.c.host == host, sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 >= since_version + 1)).all()
         return [{"instance_uuid": r.uuid, "vifs": r.network_info, "deleted": r.deleted,
                  "version": int((r.updated_at or r.created_at) * 1e6)} for r in rows if since_version or not r.deleted]
 
