@@ -44,7 +44,10 @@ class Presence:
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
-            self.beat()
+            try:
+                self.beat()
+            except Exception:
+                LOG.exception("%s: the heartbeat waits", self.binary)
 
     def _safe_places(self) -> Sequence[Place]:
         try:
