@@ -67,6 +67,8 @@ class Cloud:
         self.traps = Traps(self.path / "traps")
         self.traps.create()
         self.daemons: dict[str, Daemon] = {}
+        #: Set by who does not want to wait any longer.
+        self.given_up = threading.Event()
         self.undo: list[Callable[[], None]] = [lambda: shutil.rmtree(self.path, ignore_errors=True)]
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
@@ -103,10 +105,28 @@ class Cloud:
             found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
         return bool(found >= len(HOSTS))
 
+    def settle(self, uuid: str, end: str, what: str, seconds: float = 90.0) -> None:
+        """Until the server is what it must be; then everything else must be right as well."""
+        self.truth.expected[uuid] = end
+        self.wait(lambda: self.truth.ended(uuid), seconds, f"{what}: the operation ends")
+
+    def check(self, what: str, seconds: float = 20.0) -> None:
+        """Nothing leaked, nothing stuck. A host that came back this moment may need another to look for strangers."""
+        wrong: list[str] = []
+
+        def right() -> bool:
+            wrong[:] = self.truth.wrong(self.user.project_id)
+            return not wrong
+
+        try:
+            self.wait(right, seconds, what)
+        except AssertionError as e:
+            raise AssertionError(f"{what}: {wrong}\n{e}") from None
+
     def wait(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
         end = time.monotonic() + seconds
         while not (found := condition()):
-            if time.monotonic() > end:
+            if self.given_up.is_set() or time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.report()}")
             time.sleep(0.02)
         return found

@@ -16,7 +16,6 @@ from tests.crash.cluster import HUGE, Cloud
 
 #: Seconds until an operation must move again: after the restart of the process, or after the end of its lease.
 AFTER_RESTART, AFTER_LEASE = 5.0, 15.0
-_LIMIT = 90.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +58,12 @@ class Play:
             since = daemon.started_at
         elif case.then == cases.EXPIRED:
             self.truth.expire(self.uuid)
-        self.truth.expected[self.uuid] = case.ends
-        cluster.wait(self._ended, _LIMIT, f"{case.name}: the operation ends")
+        cluster.settle(self.uuid, case.ends, case.name)
         settled = time.monotonic() - fallen.at
         moved = self._moved(fallen.at, since)
         self._revive()
         daemon.wait_ready()
-        cluster.wait(lambda: not self._wrong(), 20, f"{case.name}: {self._wrong()}")
+        cluster.check(case.name)
         return Outcome(self._told(), moved, "restart" if case.then == cases.RESTARTED else "lease", settled)
 
     # -- the story -----------------------------------------------------------------------------------------------------
@@ -76,11 +74,10 @@ class Play:
             if scenario is cases.WITHDRAW:
                 self.traps.arm("step:create.schedule:before", "hold")
             self.uuid = self._create("0")
-            self.truth.expected[self.uuid] = cases.ACTIVE
             if scenario is cases.WITHDRAW:
                 self.cluster.wait(lambda: self.traps.fired("step:create.schedule:before"), 30, "the create waits")
             else:
-                self.cluster.wait(self._ended, 30, "there is a server to delete")
+                self.cluster.settle(self.uuid, cases.ACTIVE, "there is a server to delete")
             self._arm()
             with contextlib.suppress(requests.ConnectionError):  # accepted, and then the API may be the victim
                 user.delete(self.uuid)
@@ -89,7 +86,6 @@ class Play:
             self.traps.arm("fake.spawn", "fail first" if scenario is cases.SECOND_HOST else "fail all")
         self._arm()
         self.uuid = self._create(HUGE if scenario is cases.NO_HOST else "0")
-        self.truth.expected[self.uuid] = self.case.ends
 
     def _create(self, flavor: str) -> str:
         try:
@@ -109,17 +105,6 @@ class Play:
                 daemon.wait_ready()
 
     # -- how it ended --------------------------------------------------------------------------------------------------
-
-    def _ended(self) -> bool:
-        if self.truth.open_rows(self.uuid):
-            return False
-        row, end = self.truth.server(self.uuid), self.truth.expected[self.uuid]
-        if end == cases.GONE:
-            return row is None or row["deleted"]
-        return row is not None and (row["vm_state"], row["task_state"]) == (end, None)
-
-    def _wrong(self) -> list[str]:
-        return self.truth.wrong(self.cluster.user.project_id)
 
     def _moved(self, killed_at: float, since: float) -> float | None:
         """When the next step's checkpoint was passed."""

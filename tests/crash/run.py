@@ -77,6 +77,7 @@ class Runner:
     def __init__(self, items: Iterable[Item], *, side_by_side: int = 2) -> None:
         self._futures: dict[Item, Future[Outcome]] = {item: Future() for item in items}
         self._stopped = threading.Event()
+        self._clouds: list[Cloud] = []
         self._pool = ThreadPoolExecutor(side_by_side, thread_name_prefix="crash")
         for group in dict.fromkeys(item.group for item in self._futures):
             self._pool.submit(self._run, group)
@@ -87,25 +88,31 @@ class Runner:
     def close(self) -> None:
         """What has not begun is left out; clouds that run are stopped."""
         self._stopped.set()
+        for cloud in self._clouds:
+            cloud.given_up.set()
         self._pool.shutdown()
 
     def _run(self, group: Group) -> None:
         waiting = {item: future for item, future in self._futures.items() if item.group == group}
         try:
-            if self._stopped.is_set():
-                return
-            cloud = group.make().start()
-            try:
-                for item, future in waiting.items():
-                    if self._stopped.is_set():
-                        return
-                    try:
-                        future.set_result(Play(cloud, item.case).run())
-                    except Exception as e:
-                        future.set_exception(e)
-            finally:
-                cloud.stop()
+            while waiting and not self._stopped.is_set():
+                self._play(group.make(), waiting)
         except BaseException as e:
             for future in waiting.values():
-                if not future.done():
-                    future.set_exception(e)
+                future.set_exception(e)
+
+    def _play(self, cloud: Cloud, waiting: dict[Item, Future[Outcome]]) -> None:
+        """Play on one cloud until a case fails: the next ones get a fresh cloud, and none suffers from another."""
+        self._clouds.append(cloud)
+        cloud.start()
+        try:
+            while waiting and not self._stopped.is_set():
+                item = next(iter(waiting))
+                try:
+                    outcome = Play(cloud, item.case).run()
+                except Exception as e:
+                    waiting.pop(item).set_exception(e)
+                    return
+                waiting.pop(item).set_result(outcome)
+        finally:
+            cloud.stop()

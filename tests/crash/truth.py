@@ -67,6 +67,15 @@ class Truth:
             found: str = conn.execute(sa.select(m.c.instance_uuid).order_by(m.c.id.desc()).limit(1)).scalar_one()
         return found
 
+    def ended(self, uuid: str) -> bool:
+        """No operation is open, and the server is what it must be."""
+        if self.open_rows(uuid):
+            return False
+        row, end = self.server(uuid), self.expected[uuid]
+        if end == "gone":
+            return row is None or row["deleted"]
+        return row is not None and (row["vm_state"], row["task_state"]) == (end, None)
+
     def expire(self, uuid: str) -> None:
         """The deadline of the server's open operation is now."""
         o = cell_operations.operations
