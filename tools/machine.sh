@@ -48,14 +48,19 @@ fetch_pip() {
     local directory wheel status=0
     directory=$(mktemp -d)
     wheel=$("$1/bin/python" - "$directory" << 'END'
-import hashlib, json, pathlib, sys, urllib.request
+import hashlib, json, pathlib, sys, urllib.parse, urllib.request
+
+INDEX = "https://pypi.org/pypi/pip/json"
 
 def get(url):
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.read()
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            return answer.read()
+    except OSError as e:
+        sys.exit(f"pip cannot be had from {url}: {e}\nLet root install python3-venv (apt-get install python3-venv).")
 
-wheel = next(u for u in json.loads(get("https://pypi.org/pypi/pip/json"))["urls"] if u["packagetype"] == "bdist_wheel")
-content = get(wheel["url"])
+wheel = next(u for u in json.loads(get(INDEX))["urls"] if u["packagetype"] == "bdist_wheel")
+content = get(urllib.parse.urljoin(INDEX, wheel["url"]))  # mirrors give relative ones
 if hashlib.sha256(content).hexdigest() != wheel["digests"]["sha256"]:
     sys.exit("pip from pypi.org does not have the digest that is announced for it")
 file = pathlib.Path(sys.argv[1], wheel["filename"])
