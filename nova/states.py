@@ -38,6 +38,13 @@ def _vm(*states: str) -> frozenset[str]:
 
 
 _NONE: frozenset[str | None] = frozenset({None})
+_MIGRATING: frozenset[str | None] = frozenset({"migrating"})
+#: The guest is there and stays where it is.
+_SETTLED: frozenset[str | None] = frozenset({
+    None, "image_snapshot", "image_snapshot_pending", "image_pending_upload", "image_uploading", "image_backup",
+    "updating_password", "rebooting", "reboot_pending", "reboot_started", "rebooting_hard", "reboot_pending_hard",
+    "reboot_started_hard", "powering-on", "powering-off", "pausing", "unpausing", "suspending", "resuming", "rescuing",
+    "unrescuing", "rebuilding", "rebuild_block_device_mapping", "rebuild_spawning", "spawning"})
 _HARD = frozenset({None, "rebooting", "reboot_pending", "reboot_started", "rebooting_hard", "reboot_pending_hard",
                    "reboot_started_hard", "resuming", "unpausing", "pausing", "suspending"})
 
@@ -50,6 +57,39 @@ TRANSITIONS: dict[str, Transition] = {
     "reboot_hard": Transition(_vm(ACTIVE, STOPPED, PAUSED, SUSPENDED, ERROR), _HARD, "rebooting_hard", ACTIVE, ERROR,
                               needs_host=True),
     "metadata": Transition(_vm(ACTIVE, PAUSED, SUSPENDED, STOPPED), _NONE, None, None),
+    "pause": Transition(_vm(ACTIVE), _NONE, "pausing", PAUSED, needs_host=True),
+    "unpause": Transition(_vm(PAUSED), _NONE, "unpausing", ACTIVE, needs_host=True),
+    "suspend": Transition(_vm(ACTIVE), _NONE, "suspending", SUSPENDED, needs_host=True),
+    "resume": Transition(_vm(SUSPENDED), _NONE, "resuming", ACTIVE, needs_host=True),
+    "rescue": Transition(_vm(ACTIVE, STOPPED, ERROR), _NONE, "rescuing", RESCUED, needs_host=True),
+    "unrescue": Transition(_vm(RESCUED), _NONE, "unrescuing", ACTIVE, needs_host=True),
+    "shelve": Transition(_vm(ACTIVE, STOPPED, PAUSED, SUSPENDED), _NONE, "shelving", SHELVED, needs_host=True),
+    "shelve_offload": Transition(_vm(SHELVED), _NONE, "shelving_offloading", SHELVED_OFFLOADED, needs_host=True),
+    "unshelve": Transition(_vm(SHELVED, SHELVED_OFFLOADED), _NONE, "unshelving", ACTIVE),
+    "rebuild": Transition(_vm(ACTIVE, STOPPED, ERROR), _NONE, "rebuilding", ACTIVE, ERROR, needs_host=True),
+    "evacuate": Transition(_vm(ACTIVE, STOPPED, ERROR), ANY, "rebuilding", STOPPED, ERROR, locked=False,
+                           needs_host=True),
+    "resize": Transition(_vm(ACTIVE, STOPPED), _NONE, "resize_prep", RESIZED, needs_host=True),
+    "confirm_resize": Transition(_vm(RESIZED), _NONE, None, ACTIVE, needs_host=True),
+    "revert_resize": Transition(_vm(RESIZED), _NONE, "resize_reverting", ACTIVE, needs_host=True),
+    "live_migrate": Transition(_vm(ACTIVE, PAUSED), _NONE, "migrating", None, needs_host=True),
+    "force_complete": Transition(_vm(ACTIVE), _MIGRATING, "migrating", None, needs_host=True),
+    "abort_live_migration": Transition(ANY, _MIGRATING, "migrating", None, needs_host=True),
+    "snapshot": Transition(_vm(ACTIVE, STOPPED, PAUSED, SUSPENDED), _NONE, "image_snapshot_pending", None,
+                           locked=False, needs_host=True),
+    "backup": Transition(_vm(ACTIVE, STOPPED, PAUSED, SUSPENDED), _NONE, "image_backup", None, locked=False,
+                         needs_host=True),
+    "change_password": Transition(_vm(ACTIVE), _NONE, "updating_password", ACTIVE, ERROR, needs_host=True),
+    "crash_dump": Transition(_vm(ACTIVE, PAUSED, RESCUED, RESIZED, ERROR), _NONE, None, None, needs_host=True),
+    "restore": Transition(_vm(SOFT_DELETED), _NONE, "restoring", ACTIVE),
+    "attach_volume": Transition(_vm(ACTIVE, PAUSED, STOPPED, RESIZED, SOFT_DELETED, SHELVED, SHELVED_OFFLOADED), ANY,
+                                None, None),
+    "swap_volume": Transition(_vm(ACTIVE, PAUSED, RESIZED), ANY, None, None, needs_host=True),
+    "attach_interface": Transition(_vm(ACTIVE, PAUSED, STOPPED), _NONE, None, None, needs_host=True),
+    "attach_share": Transition(_vm(STOPPED), _NONE, None, None, needs_host=True),
+    "diagnostics": Transition(_vm(ACTIVE, PAUSED), ANY, None, None, locked=False, needs_host=True),
+    "console": Transition(ANY, _SETTLED, None, None, locked=False, needs_host=True),
+    "change_network": Transition(ANY, ANY, None, None, needs_host=True),
 }
 
 _BY_STATE: dict[str, dict[str | None, str]] = {

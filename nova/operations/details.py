@@ -12,6 +12,7 @@ from nova import concurrency, errors, states
 from nova.context import RequestContext
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
+from nova.networks import documents
 from nova.operations.acceptance import Deps, actor_of, check_state, located, refuse_locked
 
 #: Columns that an update may set.
@@ -84,6 +85,36 @@ def change_tags(deps: Deps, context: RequestContext, uuid: str,
     """Tags after ``change(before)``; any state will do, and a lock does not matter."""
     tags: list[str] = _change(deps, context, uuid, lambda row: {"tags": change(list(row["tags"]))})["tags"]
     return tags
+
+
+def refresh_network(deps: Deps, context: RequestContext, uuid: str) -> None:
+    """Read the server's ports again: what the network records say goes into the server's row."""
+    with deps.api.read() as conn:
+        vifs = documents.network_info(conn, [uuid])[uuid]
+    known = " ".join(ip["address"] for vif in vifs for ip in vif["ips"])
+    _change(deps, context, uuid, lambda row: {"network_info": vifs, "addresses": known})
+
+
+def forget_system_metadata(deps: Deps, context: RequestContext, uuid: str, key: str) -> None:
+    """Drop a key of what the guest or its host told; it may be missing."""
+    def without(row: dict[str, Any]) -> dict[str, Any]:
+        return {"system_metadata": {k: v for k, v in row["system_metadata"].items() if k != key}}
+
+    _change(deps, context, uuid, without)
+
+
+def keep_volume(deps: Deps, context: RequestContext, uuid: str, device_uuid: str, *, keep: bool) -> None:
+    """Whether an attached volume outlives its server."""
+    def write(conn: sa.Connection, row: dict[str, Any]) -> None:
+        t = instances.block_devices
+        conn.execute(t.update().where(t.c.uuid == device_uuid, t.c.instance_uuid == uuid)
+                     .values(delete_on_termination=not keep))
+
+    def check(row: dict[str, Any]) -> dict[str, Any]:
+        refuse_locked(context, row)
+        return {}
+
+    _change(deps, context, uuid, check, also=write)
 
 
 def lock(deps: Deps, context: RequestContext, uuid: str, reason: str | None) -> None:

@@ -11,8 +11,8 @@ from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
 from nova.operations import create as creation
 from nova.operations import delete as deletion
-from nova.operations import details
-from nova.operations.acceptance import Deps, accept_on_host, located
+from nova.operations import details, refusals
+from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
 from nova.workflow.operations import REBOOT, START, STOP
 
 
@@ -62,6 +62,15 @@ class Operations:
     def change_tags(self, context: RequestContext, uuid: str, change: Callable[[list[str]], list[str]]) -> list[str]:
         return details.change_tags(self.deps, context, uuid, change)
 
+    def refresh_network(self, context: RequestContext, uuid: str) -> None:
+        details.refresh_network(self.deps, context, uuid)
+
+    def forget_system_metadata(self, context: RequestContext, uuid: str, key: str) -> None:
+        details.forget_system_metadata(self.deps, context, uuid, key)
+
+    def keep_volume(self, context: RequestContext, uuid: str, device_uuid: str, *, keep: bool) -> None:
+        details.keep_volume(self.deps, context, uuid, device_uuid, keep=keep)
+
     def lock(self, context: RequestContext, uuid: str, reason: str | None = None) -> None:
         details.lock(self.deps, context, uuid, reason)
 
@@ -70,6 +79,22 @@ class Operations:
 
     def reset_state(self, context: RequestContext, uuid: str, vm_state: str) -> None:
         details.reset_state(self.deps, context, uuid, vm_state)
+
+    # -- what no host of ours can do -----------------------------------------------------------------------------------
+
+    def refuse(self, context: RequestContext, uuid: str, what: str, first: Callable[[], Any] = lambda: None) -> None:
+        """Check whether the caller may do ``what`` now, and the rest of the request with ``first``; then refuse it."""
+        refusals.refuse(self.deps, context, uuid, what, first)
+
+    def check_state(self, context: RequestContext, uuid: str, transition: str, name: str) -> dict[str, Any]:
+        """The server's row. Conflict when its lock or state does not allow the transition."""
+        return refusals.check(self.deps, context, uuid, transition, name)
+
+    def host_is_down(self, context: RequestContext, uuid: str) -> bool:
+        """Whether the host of a server has been silent for too long, or was said to be down."""
+        cell, row = located(self.deps, context, uuid)
+        with cell.database.read() as conn:
+            return not row["host"] or host_is_down(conn, row["host"], self.deps.lease)
 
     # -- questions to hosts --------------------------------------------------------------------------------------------
 

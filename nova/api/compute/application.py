@@ -12,6 +12,7 @@ from nova.api.compute import (
     aggregates,
     availability_zones,
     extensions,
+    external_events,
     flavor_access,
     flavor_extra_specs,
     flavors,
@@ -19,19 +20,26 @@ from nova.api.compute import (
     instance_actions,
     keypairs,
     limits,
+    migrations,
     quota_class_sets,
     quota_sets,
+    remote_consoles,
     removed,
+    security_groups,
     server_actions,
     server_create,
     server_groups,
+    server_interfaces,
     server_ips,
     server_metadata,
+    server_reads,
+    server_requests,
     server_tags,
     servers,
     services,
     tenant_usage,
     versions,
+    volume_attachments,
 )
 from nova.api.compute.hosts import Hosts
 from nova.api.compute.projects import Projects
@@ -40,6 +48,7 @@ from nova.db.engine import Database
 from nova.operations import Operations
 from nova.policy import Policy
 from nova.quota import Quota
+from nova.store.moves import Moves
 from nova.store.servers import Servers as ServerStore
 from nova.web.front import Authenticator, Front, FrontOptions
 from nova.web.health import Health
@@ -94,22 +103,35 @@ def resources(deps: Deps) -> list[Resource]:
         Resource(hypervisors.ROUTES, hypervisors.Hypervisors(deps.cells, hosts, limit)),
         Resource(extensions.ROUTES, extensions.Extensions()),
         Resource(removed.ROUTES, removed.Removed()),
-        *_parts_of_servers(deps),
+        *_parts_of_servers(deps, hosts, limit),
         *_reports(deps, limit),
     ]
 
 
-def _parts_of_servers(deps: Deps) -> list[Resource]:
+def _parts_of_servers(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
     """What hangs on a server."""
+    operations, store = deps.operations, deps.servers
+    requests = server_requests.ServerRequests(deps.api, operations, deps.images, hosts)
     return [
-        Resource(server_tags.ROUTES, server_tags.ServerTags(deps.operations, deps.servers)),
+        Resource(server_requests.ROUTES, requests),
+        Resource(server_tags.ROUTES, server_tags.ServerTags(operations, store)),
+        Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(operations, store)),
+        Resource(volume_attachments.ROUTES, volume_attachments.VolumeAttachments(operations, store, limit)),
+        Resource(security_groups.SERVER_ROUTES, security_groups.SecurityGroups(store)),
+        Resource(server_reads.ROUTES, server_reads.ServerReads(operations, store)),
+        Resource(remote_consoles.ROUTES, remote_consoles.RemoteConsoles(operations)),
+        Resource(migrations.SERVER_ROUTES, migrations.ServerMigrations(operations, Moves(deps.cells), store)),
     ]
 
 
 def _reports(deps: Deps, limit: int) -> list[Resource]:
-    """What is told of the whole cloud."""
+    """What is told of the whole cloud, and what other services tell it."""
     return [
+        Resource(migrations.ROUTES, migrations.Migrations(Moves(deps.cells), limit)),
         Resource(tenant_usage.ROUTES, tenant_usage.TenantUsage(deps.cells, limit)),
+        Resource(external_events.ROUTES, external_events.ExternalEvents(deps.operations, deps.servers)),
+        Resource(remote_consoles.TOKEN_ROUTES, remote_consoles.ConsoleAuthTokens()),
+        Resource(security_groups.ROUTES, security_groups.SecurityGroups(deps.servers)),
     ]
 
 

@@ -71,7 +71,7 @@ class CreateReader:
         destination = self._destination(request, wanted, forced_host)
         with self._database.read() as conn:
             self._check_metadata(conn, request, wanted.get("metadata") or {})
-            flavor = _flavor(conn, request, str(wanted["flavorRef"]))
+            flavor = flavor_of(conn, request, str(wanted["flavorRef"]))
             key = _key(conn, request, wanted.get("key_name"))
             group = _group(conn, request, hints.get("group"))
         if not flavor["root_gb"] and image is not None:
@@ -173,7 +173,7 @@ def _image_ref(wanted: dict[str, Any]) -> str:
     return image_ref
 
 
-def _flavor(conn: sa.Connection, request: Request, flavorid: str) -> dict[str, Any]:
+def flavor_of(conn: sa.Connection, request: Request, flavorid: str) -> dict[str, Any]:
     who = request.context
     row = flavors.get(conn, flavorid, None if who.is_admin else who.project_id)
     if row is None or row["disabled"]:

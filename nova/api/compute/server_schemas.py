@@ -17,7 +17,7 @@ TAG = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
 _DEVICE_TAG = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
 HOSTNAME = {"type": "string", "minLength": 2, "maxLength": 63, "pattern": r"^[a-zA-Z0-9]+[a-zA-Z0-9\-]*[a-zA-Z0-9]+$"}
 FQDN = {"type": "string", "minLength": 2, "maxLength": 255, "pattern": r"^[a-zA-Z0-9]+[a-zA-Z0-9\-.]*[a-zA-Z0-9]+$"}
-_CERTIFICATES = {"type": ["array", "null"], "minItems": 1, "maxItems": 50, "uniqueItems": True,
+CERTIFICATES = {"type": ["array", "null"], "minItems": 1, "maxItems": 50, "uniqueItems": True,
                  "items": {"type": "string", "minLength": 1}}
 ACCESS_IPV4 = {"type": "string", "format": "ipv4"}
 ACCESS_IPV6 = {"type": "string", "format": "ipv6"}
@@ -67,7 +67,7 @@ _BASE: Schema = {
                         "items": {"type": "object", "properties": {"name": s.NAME}, "additionalProperties": False}},
     "user_data": {"type": "string", "format": "base64", "maxLength": 65535},
 }
-_PERSONALITY = {"personality": {"type": "array", "maxItems": 64, "items": s.object_of(
+PERSONALITY = {"personality": {"type": "array", "maxItems": 64, "items": s.object_of(
     {"path": {"type": "string"}, "contents": {"type": "string", "format": "base64"}})}}
 
 _HINT_UUIDS = {"oneOf": [s.UUID, {"type": "array", "items": s.UUID, "maxItems": 128}]}
@@ -91,7 +91,7 @@ def _versions() -> list[tuple[str, str | None, Schema]]:
     v2, v1 = _block_device_v2(), _block_device_v2(tag=_DEVICE_TAG)
     volume_type = {"type": ["string", "null"], "minLength": 0, "maxLength": 255}
     changes: list[tuple[str, Schema]] = [
-        ("2.1", _PERSONALITY),
+        ("2.1", PERSONALITY),
         ("2.19", {"description": DESCRIPTION}),
         ("2.32", {"networks": _networks(tagged, words=False), "block_device_mapping_v2": _devices(v1)}),
         ("2.33", {"block_device_mapping_v2": _devices(v2)}),
@@ -99,7 +99,7 @@ def _versions() -> list[tuple[str, str | None, Schema]]:
         ("2.42", {"networks": _networks(tagged, words=True), "block_device_mapping_v2": _devices(v1)}),
         ("2.52", {"tags": {"type": "array", "items": TAG, "maxItems": 50, "uniqueItems": True}}),
         ("2.57", {"personality": None}),
-        ("2.63", {"trusted_image_certificates": _CERTIFICATES}),
+        ("2.63", {"trusted_image_certificates": CERTIFICATES}),
         ("2.67", {"block_device_mapping_v2": _devices(_block_device_v2(tag=_DEVICE_TAG, volume_type=volume_type))}),
         ("2.74", {"host": HOST, "hypervisor_hostname": HOST}),
         ("2.90", {"hostname": HOSTNAME}),

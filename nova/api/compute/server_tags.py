@@ -27,7 +27,7 @@ ROUTES = (
     Route("GET", _PATH, "index", rule=_RULE + "index", versions=_SINCE, doc="List tags"),
     Route("PUT", _PATH, "replace", rule=_RULE + "update_all", body=REPLACE, versions=_SINCE, doc="Replace all tags"),
     Route("DELETE", _PATH, "clear", rule=_RULE + "delete_all", success=204, versions=_SINCE, doc="Remove all tags"),
-    Route("GET", _PATH + "/{id}", "show", rule=_RULE + "show", success=204, versions=_SINCE, doc="Tell if it has a tag"),
+    Route("GET", _PATH + "/{id}", "show", rule=_RULE + "show", success=204, versions=_SINCE, doc="Ask for a tag"),
     Route("PUT", _PATH + "/{id}", "add", rule=_RULE + "update", body=_ONE, versions=_SINCE, doc="Add a tag"),
     Route("DELETE", _PATH + "/{id}", "delete", rule=_RULE + "delete", success=204, versions=_SINCE,
           doc="Remove a tag"),

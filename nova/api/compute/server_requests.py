@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions on servers that need what no host of this cloud offers: checked in full, then refused as such a host would.
+
+``forceDelete`` stands here too, among its kin: without soft deletion it is a delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nova import errors
+from nova.api.compute import schemas as s
+from nova.api.compute import server_action_schemas as bodies
+from nova.api.compute import server_create as create
+from nova.api.compute.hosts import Hosts
+from nova.api.compute.security_groups import GROUPS
+from nova.db.engine import Database
+from nova.operations import Operations
+from nova.web.request import Request
+from nova.web.routing import Route, Schemas
+
+PATH = "/servers/{id}/action"
+_RULE = "os_compute_api:"
+
+
+def _action(name: str, handler: str, rule: str, doc: str, body: Schemas = None, success: int = 202,
+            versions: tuple[str, str | None] | None = None) -> Route:
+    return Route("POST", PATH, handler, rule=_RULE + rule, action=name, body=body or s.wrapped(name, {}),
+                 success=success, versions=versions, doc=doc)
+
+
+_OLD = ("2.1", "2.43")
+ROUTES = (
+    _action("pause", "pause", "os-pause-server:pause", "Freeze the processors"),
+    _action("unpause", "unpause", "os-pause-server:unpause", "Thaw the processors"),
+    _action("suspend", "suspend", "os-suspend-server:suspend", "Save the memory to disk"),
+    _action("resume", "resume", "os-suspend-server:resume", "Go on from saved memory"),
+    _action("rescue", "rescue", "os-rescue", "Boot a rescue image", bodies.RESCUE, 200),
+    _action("unrescue", "unrescue", "os-unrescue", "Leave the rescue image"),
+    _action("shelve", "shelve", "os-shelve:shelve", "Keep an image and stop"),
+    _action("shelveOffload", "shelve_offload", "os-shelve:shelve_offload", "Free the host of a shelved server"),
+    _action("unshelve", "unshelve", "os-shelve:unshelve", "Bring a shelved server back", bodies.UNSHELVE),
+    _action("rebuild", "rebuild", "servers:rebuild", "Replace the root disk", bodies.REBUILD),
+    _action("resize", "resize", "servers:resize", "Change the flavor", bodies.RESIZE),
+    _action("confirmResize", "confirm_resize", "servers:confirm_resize", "Keep the new flavor", success=204),
+    _action("revertResize", "revert_resize", "servers:revert_resize", "Go back to the old flavor"),
+    _action("migrate", "migrate", "os-migrate-server:migrate", "Move to another host", bodies.MIGRATE),
+    _action("os-migrateLive", "migrate_live", "os-migrate-server:migrate_live", "Move while running",
+            bodies.MIGRATE_LIVE),
+    _action("evacuate", "evacuate", "os-evacuate", "Build anew when the host is down", bodies.EVACUATE, 200),
+    _action("createImage", "create_image", "servers:create_image", "Make an image of the disk", bodies.CREATE_IMAGE),
+    _action("createBackup", "create_backup", "os-create-backup", "Make an image in a rotation", bodies.CREATE_BACKUP),
+    _action("changePassword", "change_password", "os-admin-password", "Set the guest's password",
+            bodies.CHANGE_PASSWORD),
+    _action("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "Have the guest dump its memory",
+            bodies.CRASH_DUMP, versions=("2.17", None)),
+    _action("injectNetworkInfo", "inject_network_info", "os-admin-actions:inject_network_info",
+            "Write network information into the guest"),
+    _action("restore", "restore", "os-deferred-delete:restore", "Undo a soft delete"),
+    _action("forceDelete", "force_delete", "os-deferred-delete:force", "Delete now"),
+    _action("addSecurityGroup", "add_security_group", "os-security-groups:add", "Add a security group",
+            bodies.security_group("addSecurityGroup")),
+    _action("removeSecurityGroup", "remove_security_group", "os-security-groups:remove", "Remove a security group",
+            bodies.security_group("removeSecurityGroup")),
+    _action("addFixedIp", "change_fixed_ip", "os-multinic:add", "Add a fixed address", bodies.ADD_FIXED_IP,
+            versions=_OLD),
+    _action("removeFixedIp", "change_fixed_ip", "os-multinic:remove", "Remove a fixed address",
+            bodies.REMOVE_FIXED_IP, versions=_OLD),
+    _action("addFloatingIp", "floating_ip", "os-floating-ips:add", "Associate a floating address",
+            bodies.ADD_FLOATING_IP, versions=_OLD),
+    _action("removeFloatingIp", "floating_ip", "os-floating-ips:remove", "Take a floating address away",
+            bodies.REMOVE_FLOATING_IP, versions=_OLD),
+)
+_TO_HOST = {"migrate": "os-migrate-server:migrate:host", "os-migrateLive": "os-migrate-server:migrate_live:host",
+            "unshelve": "os-shelve:unshelve_to_host"}
+
+
+class ServerRequests:
+    """Handlers of :data:`ROUTES`."""
+
+    def __init__(self, database: Database, operations: Operations, images: create.ImageReferences,
+                 hosts: Hosts) -> None:
+        self._database = database
+        self._operations = operations
+        self._images = images
+        self._hosts = hosts
+
+    def pause(self, request: Request) -> None:
+        self._refuse(request, "pause")
+
+    def unpause(self, request: Request) -> None:
+        self._refuse(request, "unpause")
+
+    def suspend(self, request: Request) -> None:
+        self._refuse(request, "suspend")
+
+    def resume(self, request: Request) -> None:
+        self._refuse(request, "resume")
+
+    def rescue(self, request: Request) -> None:
+        wanted = request.body_json["rescue"] or {}
+        self._refuse(request, "rescue", lambda: self._check_image(request, wanted.get("rescue_image_ref")))
+
+    def unrescue(self, request: Request) -> None:
+        self._refuse(request, "unrescue")
+
+    def shelve(self, request: Request) -> None:
+        self._refuse(request, "shelve")
+
+    def shelve_offload(self, request: Request) -> None:
+        self._refuse(request, "shelve_offload")
+
+    def unshelve(self, request: Request) -> None:
+        place = self._to_host(request, "unshelve")
+        zone = place.get("availability_zone") if request.version >= (2, 77) else None
+        if zone is not None and zone not in set(self._hosts.zones(fresh=True).values()):
+            raise errors.Invalid("The requested availability zone is not available")
+        self._refuse(request, "unshelve")
+
+    def rebuild(self, request: Request) -> None:
+        wanted = request.body_json["rebuild"]
+        if wanted.get("trusted_image_certificates"):
+            request.authorize(_RULE + "servers:rebuild:trusted_certs")
+        self._refuse(request, "rebuild", lambda: self._check_image(request, wanted["imageRef"]))
+
+    def resize(self, request: Request) -> None:
+        self._refuse(request, "resize", lambda: self._check_flavor(request))
+
+    def confirm_resize(self, request: Request) -> None:
+        self._refuse(request, "confirm_resize")
+
+    def revert_resize(self, request: Request) -> None:
+        self._refuse(request, "revert_resize")
+
+    def migrate(self, request: Request) -> None:
+        wanted = self._to_host(request, "migrate") if request.version >= (2, 56) else {}
+        self._refuse(request, "migrate", lambda: self._check_host(wanted.get("host")))
+
+    def migrate_live(self, request: Request) -> None:
+        wanted = self._to_host(request, "os-migrateLive")
+        self._refuse(request, "live_migrate", lambda: self._check_host(wanted["host"]))
+
+    def evacuate(self, request: Request) -> None:
+        wanted = request.body_json["evacuate"]
+
+        def check() -> None:
+            self._check_host(wanted.get("host"))
+            if not self._operations.host_is_down(request.context, request.match["id"]):
+                row = self._operations.check_state(request.context, request.match["id"], "evacuate", "evacuate")
+                raise errors.Invalid(f"Compute service of {row['host']} is still in use.")
+
+        self._refuse(request, "evacuate", check)
+
+    def create_image(self, request: Request) -> None:
+        self._refuse(request, "create_image")
+
+    def create_backup(self, request: Request) -> None:
+        self._refuse(request, "create_backup")
+
+    def change_password(self, request: Request) -> None:
+        self._refuse(request, "change_password")
+
+    def crash_dump(self, request: Request) -> None:
+        self._refuse(request, "crash_dump")
+
+    def inject_network_info(self, request: Request) -> None:
+        self._refuse(request, "inject_network_info")
+
+    def restore(self, request: Request) -> None:
+        self._refuse(request, "restore")
+
+    def force_delete(self, request: Request) -> None:
+        self._operations.delete(request.context, request.match["id"])
+
+    def add_security_group(self, request: Request) -> None:
+        self._refuse(request, "add_security_group", lambda: _check_group(request, "addSecurityGroup"))
+
+    def remove_security_group(self, request: Request) -> None:
+        self._refuse(request, "remove_security_group", lambda: _check_group(request, "removeSecurityGroup"))
+
+    def change_fixed_ip(self, request: Request) -> None:
+        self._refuse(request, "change_fixed_ip")
+
+    def floating_ip(self, request: Request) -> None:
+        """No address is ever handed out, so the one that is named is not there."""
+        address = next(iter(request.body_json.values()))["address"]
+        self._operations.check_state(request.context, request.match["id"], "change_network", "floating address")
+        raise errors.NotFound(f"floating IP not found: {address}")
+
+    def _refuse(self, request: Request, what: str, first: Callable[[], Any] = lambda: None) -> None:
+        self._operations.refuse(request.context, request.match["id"], what, first)
+
+    @staticmethod
+    def _to_host(request: Request, action: str) -> dict[str, Any]:
+        """What stands under the action; naming a host there takes a policy of its own."""
+        wanted = request.body_json[action]
+        members: dict[str, Any] = wanted if isinstance(wanted, dict) else {}
+        if members.get("host") is not None:
+            request.authorize(_RULE + _TO_HOST[action])
+        return members
+
+    def _check_image(self, request: Request, image_id: str | None) -> None:
+        if image_id is not None:
+            self._images.reference(request.context, image_id)
+
+    def _check_host(self, host: str | None) -> None:
+        if host is not None and host not in self._hosts.zones(fresh=True):
+            raise errors.Invalid(f"Compute host {host} could not be found.")
+
+    def _check_flavor(self, request: Request) -> None:
+        wanted = str(request.body_json["resize"]["flavorRef"])
+        with self._database.read() as conn:
+            flavor = create.flavor_of(conn, request, wanted)
+        row = self._operations.check_state(request.context, request.match["id"], "resize", "resize")
+        if row["flavorid"] == flavor["flavorid"]:
+            raise errors.Invalid("When resizing, instances must change flavor!")
+
+
+def _check_group(request: Request, action: str) -> None:
+    name = request.body_json[action]["name"]
+    if name not in GROUPS:
+        raise errors.NotFound(f"Security group {name} not found for project {request.context.project_id}.")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that a user may name but no host or service of this cloud can do: who may ask, and when, is checked first.
+
+A refusal looks the same as from a host whose driver lacks the ability: the state of the server stays as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from nova import errors, states
+from nova.context import RequestContext
+from nova.operations.acceptance import Deps, check_state, located, refuse_locked
+from nova.virt import interfaces as virt
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """``name`` is the operation in the words of the API; ``lacks`` the ability of a driver, or what else is missing."""
+
+    transition: str
+    name: str
+    lacks: type | str
+    error: type[errors.NovaError] = errors.Conflict
+
+    def told(self, uuid: str) -> errors.NovaError:
+        missing = self.lacks if isinstance(self.lacks, str) else f"its host offers no {self.lacks.__name__}"
+        return self.error(f"Cannot '{self.name}' instance {uuid}: {missing}.")
+
+
+_NO_FIREWALL = "the network service keeps one security group only"
+_NO_VOLUMES = "there is no volume service"
+_NO_SHARES = "there is no share service"
+
+REFUSALS: dict[str, Refusal] = {
+    "pause": Refusal("pause", "pause", virt.Pause, errors.NotSupported),
+    "unpause": Refusal("unpause", "unpause", virt.Pause, errors.NotSupported),
+    "suspend": Refusal("suspend", "suspend", virt.Suspend),
+    "resume": Refusal("resume", "resume", virt.Suspend),
+    "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
+    "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
+    "shelve": Refusal("shelve", "shelve", virt.Snapshots),
+    "shelve_offload": Refusal("shelve_offload", "shelveOffload", virt.Snapshots),
+    "unshelve": Refusal("unshelve", "unshelve", virt.Snapshots),
+    "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
+    "evacuate": Refusal("evacuate", "evacuate", virt.Resize),
+    "resize": Refusal("resize", "resize", virt.Resize),
+    "migrate": Refusal("resize", "migrate", virt.Resize),
+    "confirm_resize": Refusal("confirm_resize", "confirmResize", virt.Resize),
+    "revert_resize": Refusal("revert_resize", "revertResize", virt.Resize),
+    "live_migrate": Refusal("live_migrate", "os-migrateLive", virt.LiveMigration),
+    "force_complete": Refusal("force_complete", "force_complete", virt.LiveMigration),
+    "abort_live_migration": Refusal("abort_live_migration", "abort live migration", virt.LiveMigration),
+    "create_image": Refusal("snapshot", "createImage", virt.Snapshots),
+    "create_backup": Refusal("backup", "createBackup", virt.Snapshots),
+    "change_password": Refusal("change_password", "changePassword", "its host cannot talk to a guest agent",
+                               errors.NotSupported),
+    "crash_dump": Refusal("crash_dump", "trigger_crash_dump", "its host cannot inject an interrupt", errors.Invalid),
+    "restore": Refusal("restore", "restore", "deleted servers are not kept"),
+    "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
+    "add_security_group": Refusal("change_network", "addSecurityGroup", _NO_FIREWALL),
+    "remove_security_group": Refusal("change_network", "removeSecurityGroup", _NO_FIREWALL),
+    "change_fixed_ip": Refusal("change_network", "change the fixed addresses of", virt.Interfaces, errors.Invalid),
+    "attach_interface": Refusal("attach_interface", "attach_interface", virt.Interfaces, errors.NotSupported),
+    "detach_interface": Refusal("attach_interface", "detach_interface", virt.Interfaces, errors.NotSupported),
+    "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),
+    "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),
+    "swap_volume": Refusal("swap_volume", "swap_volume", _NO_VOLUMES, errors.NotFound),
+    "attach_share": Refusal("attach_share", "attach_share", _NO_SHARES, errors.NotFound),
+    "diagnostics": Refusal("diagnostics", "get_diagnostics", "its host keeps no counters", errors.NotSupported),
+}
+
+
+def check(deps: Deps, context: RequestContext, uuid: str, transition: str, name: str) -> dict[str, Any]:
+    """The server's row, if lock and state allow ``transition``."""
+    _, row = located(deps, context, uuid)
+    if states.TRANSITIONS[transition].locked:
+        refuse_locked(context, row)
+    check_state(row, transition, name)
+    return row
+
+
+def refuse(deps: Deps, context: RequestContext, uuid: str, what: str,
+           first: Callable[[], Any] = lambda: None) -> None:
+    """Always raises: NotFound, Conflict for lock and state, what ``first`` finds wrong, the refusal."""
+    refusal = REFUSALS[what]
+    check(deps, context, uuid, refusal.transition, refusal.name)
+    first()
+    raise refusal.told(uuid)

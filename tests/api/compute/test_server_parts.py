@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hangs on a server: interfaces, volumes, security groups, topology, counters, password, consoles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nova.db.cell import instances
+from tests.api.compute.conftest import PROJECTS, Api
+
+NET, PORT = "3cb9bc59-5699-4588-a4b1-b87f96708bc6", "ce531f90-199f-48c0-816c-13e38010b442"
+VOLUME = "a07f71dc-8151-4e7d-a0cc-cd24a3f11113"
+OTHER = "227cc671-f30b-4488-96fd-7d0bf13648d8"
+VIF = {"id": PORT, "address": "fa:16:3e:00:00:01", "network": {"id": NET, "label": "private"}, "tag": "nic",
+       "ips": [{"address": "10.0.0.5", "version": 4, "type": "fixed"}]}
+
+
+def volume(api: Api, server: str) -> None:
+    with api.cell.write() as conn:
+        conn.execute(instances.block_devices.insert().values(
+            uuid="1aa24536-6fb5-426c-8894-d627f39aa48b", instance_uuid=server, source_type="volume",
+            destination_type="volume", device_name="/dev/vdb", volume_id=VOLUME, tag="foo",
+            attachment_id="c5684109-0311-4fca-9814-350e46ab7d2a", delete_on_termination=True, created_at=1.0))
+
+
+def test_interfaces(api: Api) -> None:
+    path = f"/servers/{api.server(network_info=[VIF])}/os-interface"
+    shown = {"net_id": NET, "port_id": PORT, "mac_addr": "fa:16:3e:00:00:01", "port_state": "ACTIVE",
+             "fixed_ips": [{"subnet_id": NET, "ip_address": "10.0.0.5"}]}
+    assert api("GET", path).body == {"interfaceAttachments": [shown]}
+    assert api("GET", f"{path}/{PORT}", version="2.70").body == {"interfaceAttachment": shown | {"tag": "nic"}}
+    assert api("GET", f"{path}/{OTHER}").status == 404
+    assert api("GET", path + "?x=1", version="2.102").status == 400
+
+
+@pytest.mark.parametrize("method, path, body, version, status", [
+    ("POST", "", {"interfaceAttachment": {"net_id": NET}}, "2.1", 501), ("POST", "", {}, "2.1", 501),
+    ("POST", "", {"interfaceAttachment": {"net_id": NET, "tag": "x"}}, "2.48", 400),
+    ("POST", "", {"interfaceAttachment": {"net_id": NET, "tag": "x"}}, "2.49", 501),
+    ("POST", "", {"interfaceAttachment": {"net_id": NET, "port_id": PORT}}, "2.1", 400),
+    ("POST", "", {"interfaceAttachment": {"fixed_ips": [{"ip_address": "10.0.0.9"}]}}, "2.1", 400),
+    ("DELETE", f"/{PORT}", None, "2.1", 501), ("DELETE", f"/{OTHER}", None, "2.1", 404)])
+def test_interfaces_stay(api: Api, method: str, path: str, body: Any, version: str, status: int) -> None:
+    server = api.server(network_info=[VIF])
+    answer = api(method, f"/servers/{server}/os-interface{path}", body, version=version)
+    assert answer.status == status, answer
+    assert len(api("GET", f"/servers/{server}/os-interface").body["interfaceAttachments"]) == 1
+    suspended = api.server(vm_state="suspended", network_info=[VIF])
+    if status == 501:
+        assert api(method, f"/servers/{suspended}/os-interface{path}", body, version=version).status == 409
+
+
+def test_volumes_at_every_turn(api: Api) -> None:
+    server = api.server()
+    volume(api, server)
+    path = f"/servers/{server}/os-volume_attachments"
+    base = {"volumeId": VOLUME, "serverId": server, "device": "/dev/vdb"}
+    turns: list[tuple[str, dict[str, Any]]] = [
+        ("2.1", base | {"id": VOLUME}), ("2.70", base | {"id": VOLUME, "tag": "foo"}),
+        ("2.79", base | {"id": VOLUME, "tag": "foo", "delete_on_termination": True}),
+        ("2.89", base | {"tag": "foo", "delete_on_termination": True,
+                         "attachment_id": "c5684109-0311-4fca-9814-350e46ab7d2a",
+                         "bdm_uuid": "1aa24536-6fb5-426c-8894-d627f39aa48b"})]
+    for version, shown in turns:
+        assert api("GET", path, version=version).body == {"volumeAttachments": [shown]}
+        assert api("GET", f"{path}/{VOLUME}", version=version).body == {"volumeAttachment": shown}
+    assert api("GET", path + "?offset=1&limit=1").body == {"volumeAttachments": []}
+    assert api("GET", path + "?x=1", version="2.74").status == 200
+    assert api("GET", path + "?x=1", version="2.75").status == 400
+
+
+def test_keeping_a_volume(api: Api) -> None:
+    server = api.server()
+    volume(api, server)
+    path = f"/servers/{server}/os-volume_attachments/{VOLUME}"
+    body = {"volumeAttachment": {"volumeId": VOLUME, "delete_on_termination": False}}
+    assert api("PUT", path, body, version="2.84").status == 400
+    assert api("PUT", path, body, version="2.85", who="reader").status == 403
+    assert api("PUT", path, body, version="2.85").status == 202
+    assert api("GET", path, version="2.85").body["volumeAttachment"]["delete_on_termination"] is False
+    body["volumeAttachment"]["device"] = "/dev/vdc"
+    assert api("PUT", path, body, version="2.85").status == 400
+
+
+@pytest.mark.parametrize("method, path, body, version, who, status", [
+    ("POST", "", {"volumeId": OTHER}, "2.1", "demo", 404), ("POST", "", {"volumeId": "x"}, "2.1", "demo", 400),
+    ("POST", "", {"volumeId": OTHER, "tag": "a"}, "2.48", "demo", 400),
+    ("POST", "", {"volumeId": OTHER, "tag": "a"}, "2.49", "demo", 404),
+    ("POST", "", {"volumeId": OTHER, "delete_on_termination": True}, "2.78", "demo", 400),
+    ("POST", "", {"volumeId": OTHER, "delete_on_termination": True}, "2.79", "demo", 404),
+    ("PUT", f"/{VOLUME}", {"volumeId": OTHER}, "2.1", "demo", 403),
+    ("PUT", f"/{VOLUME}", {"volumeId": OTHER}, "2.1", "admin", 404),
+    ("PUT", f"/{OTHER}", {"volumeId": OTHER}, "2.85", "demo", 404),
+    ("DELETE", f"/{VOLUME}", None, "2.1", "demo", 409), ("DELETE", f"/{OTHER}", None, "2.1", "demo", 404)])
+def test_volumes_stay(api: Api, method: str, path: str, body: Any, version: str, who: str, status: int) -> None:
+    server = api.server()
+    volume(api, server)
+    at = f"/servers/{server}/os-volume_attachments"
+    answer = api(method, at + path, body and {"volumeAttachment": body}, version=version, who=who)
+    assert answer.status == status, answer
+    assert [v["volumeId"] for v in api("GET", at).body["volumeAttachments"]] == [VOLUME]
+
+
+def test_security_groups(api: Api) -> None:
+    server = api.server(network_info=[VIF])
+    groups = api("GET", f"/servers/{server}/os-security-groups").body["security_groups"]
+    assert [(g["name"], g["tenant_id"], g["rules"]) for g in groups] == [("default", PROJECTS["demo"], [])]
+    assert api("GET", f"/servers/{api.server()}/os-security-groups").body == {"security_groups": []}
+    own = api("GET", "/os-security-groups").body["security_groups"]
+    assert own == groups
+    assert api("GET", f"/os-security-groups/{own[0]['id']}").body == {"security_group": own[0]}
+    other = api("GET", "/os-security-groups", who="other").body["security_groups"]
+    assert other[0]["id"] != own[0]["id"]
+    assert api("GET", f"/os-security-groups/{other[0]['id']}").status == 404
+    body = {"security_group": {"name": "a", "description": "b"}}
+    rule = {"security_group_rule": {"parent_group_id": own[0]["id"], "ip_protocol": "tcp", "from_port": 22,
+                                    "to_port": 22, "cidr": "10.0.0.0/24"}}
+    for method, path, sent, status in (
+            ("POST", "", body, 400), ("PUT", f"/{own[0]['id']}", body, 400), ("DELETE", f"/{own[0]['id']}", None, 400),
+            ("PUT", "/nope", body, 404), ("DELETE", "/nope", None, 404)):
+        assert api(method, "/os-security-groups" + path, sent).status == status
+        assert api(method, "/os-security-groups" + path, sent, version="2.36").status == 404
+    assert api("POST", "/os-security-group-rules", rule).status == 400
+    assert api("DELETE", "/os-security-group-rules/nope").status == 404
+    assert api("GET", "/os-security-groups").body["security_groups"] == own
+
+
+def test_topology(api: Api) -> None:
+    node = {"memory_mb": 1024, "siblings": [[0, 1]], "vcpu_set": [0, 1], "host_node": 0,
+            "cpu_pinning": {"0": 0, "1": 5}}
+    server = api.server(system_metadata={"numa_topology": {"pagesize_kb": 4, "nodes": [node]}})
+    path = f"/servers/{server}/topology"
+    assert api("GET", path, version="2.77").status == 404
+    assert api("GET", path, version="2.78", who="admin").body == {"nodes": [node], "pagesize_kb": 4}
+    guest = {name: node[name] for name in ("memory_mb", "siblings", "vcpu_set")}
+    assert api("GET", path, version="2.78").body == {"nodes": [guest], "pagesize_kb": 4}
+    plain = f"/servers/{api.server()}/topology"
+    assert api("GET", plain, version="2.104").body == {"nodes": [], "pagesize_kb": None}
+
+
+def test_the_password_of_the_guest(api: Api) -> None:
+    server = api.server(system_metadata={"password": "xlozO3w=", "kept": "1"})
+    path = f"/servers/{server}/os-server-password"
+    assert api("GET", path, who="reader").body == {"password": "xlozO3w="}
+    assert api("DELETE", path, who="reader").status == 403
+    assert api("DELETE", path).status == 204
+    assert api("GET", path, version="2.104").body == {"password": ""}
+    with api.cell.read() as conn:
+        row = instances.get(conn, server)
+    assert row is not None and row["system_metadata"] == {"kept": "1"}
+
+
+@pytest.mark.parametrize("values, who, status", [
+    ({}, "admin", 501), ({}, "demo", 403), ({"vm_state": "stopped"}, "admin", 409), ({"host": None}, "admin", 409)])
+def test_counters_are_not_kept(api: Api, values: dict[str, Any], who: str, status: int) -> None:
+    path = f"/servers/{api.server(**values)}/diagnostics"
+    assert [api("GET", path, who=who, version=v).status for v in ("2.1", "2.48")] == [status, status]
+
+
+@pytest.mark.parametrize("version, protocol, kind, status", [
+    ("2.5", "vnc", "novnc", 404), ("2.6", "vnc", "novnc", 400), ("2.7", "mks", "webmks", 400),
+    ("2.8", "mks", "webmks", 400), ("2.98", "spice", "spice-direct", 400), ("2.99", "spice", "spice-direct", 400)])
+def test_no_console_is_available(api: Api, version: str, protocol: str, kind: str, status: int) -> None:
+    body = {"remote_console": {"protocol": protocol, "type": kind}}
+    path = f"/servers/{api.server()}/remote-consoles"
+    answer = api("POST", path, body, version=version)
+    assert answer.status == status
+    served = (version, kind) in {("2.6", "novnc"), ("2.8", "webmks"), ("2.99", "spice-direct")}
+    assert served == (answer.body == {"badRequest": {"code": 400, "message": f"Unavailable console type {kind}."}})
+    if served:
+        assert api("POST", path, body, version=version, who="reader").status == 403
+        gone = f"/servers/{api.server(task_state='deleting')}/remote-consoles"
+        assert api("POST", gone, body, version=version).status == 409
+
+
+@pytest.mark.parametrize("action, kind", [
+    ("os-getVNCConsole", "novnc"), ("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")])
+def test_consoles_of_old(api: Api, action: str, kind: str) -> None:
+    path = f"/servers/{api.server()}/action"
+    assert api("POST", path, {action: {"type": kind}}, version="2.5").body["badRequest"]["message"] == (
+        f"Unavailable console type {kind}.")
+    assert api("POST", path, {action: {"type": "banana"}}, version="2.5").status == 400
+    assert api("POST", path, {action: {"type": kind}}, version="2.6").status == 404
+
+
+def test_tokens_of_consoles(api: Api) -> None:
+    assert api("GET", f"/os-console-auth-tokens/{PORT}", who="admin", version="2.30").status == 400
+    missing = api("GET", f"/os-console-auth-tokens/{PORT}", who="admin", version="2.31")
+    assert missing.body == {"itemNotFound": {"code": 404, "message": "Token not found"}}
+    assert api("GET", f"/os-console-auth-tokens/{PORT}", version="2.31").status == 403
