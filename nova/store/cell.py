@@ -164,7 +164,8 @@ class CellStore:
         with self._db.read() as conn:
             rows = conn.execute(
                 sa.select(t.c.uuid, t.c.network_info, t.c.deleted, t.c.created_at, t.c.updated_at)
-                .where(t.c.host == host, sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 >= since_version + 1)).all()
+                .where(t.c.host == host,
+                       sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 >= since_version + 1)).all()
         return [{"instance_uuid": r.uuid, "vifs": r.network_info, "deleted": r.deleted,
                  "version": int((r.updated_at or r.created_at) * 1e6)} for r in rows if since_version or not r.deleted]
 

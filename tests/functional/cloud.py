@@ -67,11 +67,14 @@ class Cloud:
     drop: Callable[[str], bool] = staticmethod(lambda label: False)
     synchronous: str = "NORMAL"
     services: list[Any] = dataclasses.field(default_factory=list)
+    databases: list[Database] = dataclasses.field(default_factory=list)
     hosts: dict[str, Any] = dataclasses.field(default_factory=dict)
     cells_of_hosts: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def database(self, name: str) -> Database:
-        return Database(self.make_url(name), name=name, synchronous=self.synchronous)
+        database = Database(self.make_url(name), name=name, pool_size=5, synchronous=self.synchronous)
+        self.databases.append(database)
+        return database
 
     def setup(self) -> None:
         """Schemas, mappings, a network."""
@@ -166,6 +169,8 @@ class Cloud:
     def stop(self) -> None:
         for service in reversed(self.services):
             service.stop()
+        for database in self.databases:
+            database.dispose()
 
     @staticmethod
     def image_source(context: RequestContext, image_id: str) -> dict[str, Any]:
