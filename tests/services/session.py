@@ -20,7 +20,6 @@ from tests.services.process import ServiceError
 
 _DIRECTORY = "NOVA_TEST_SESSION_DIR"
 _PID = "NOVA_TEST_SESSION_PID"
-_holders: list[subprocess.Popen[bytes]] = []
 
 
 def begin(directory: Path) -> None:
@@ -41,8 +40,8 @@ def shared(kind: str, timeout: float = 180) -> Any:
                     [sys.executable, "-m", "tests.services.hold", kind, str(directory), os.environ[_PID]],
                     cwd=Path(__file__).parents[2], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     start_new_session=True)
-            _holders.append(holder)
             _wait(answer, holder, timeout)
+            holder.returncode = 0  # it goes on without us; the session's end looks after it
     found = json.loads(answer.read_text())
     if "error" in found:
         raise ServiceError(found["error"])
@@ -60,8 +59,6 @@ def end(directory: Path, seconds: float = 60) -> None:
             os.kill(pid, signal.SIGTERM)
             select.select([descriptor], [], [], seconds)
             os.close(descriptor)
-    for holder in _holders:
-        holder.wait(seconds)
 
 
 def _wait(answer: Path, holder: subprocess.Popen[bytes], timeout: float) -> None:
