@@ -11,7 +11,7 @@ TOPIC, NAMESPACE = "scheduler", "scheduler"
 
 
 class SchedulerClient:
-    def __init__(self, bus: Any, *, timeout: float = 60.0) -> None:
+    def __init__(self, bus: Any, *, timeout: float = 10.0) -> None:
         self._bus, self._timeout = bus, timeout
 
     def select(self, context: RequestContext, specs: list[dict[str, Any]], fresh: bool = False) -> list[dict[str, Any]]:
