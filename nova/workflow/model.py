@@ -71,7 +71,7 @@ class Result:
     event_data: dict[str, Any] | None = None
 
 
-class Again(Exception):  # noqa: N818 - a wish, not an error
+class Again(Exception):
     """Raised by an effect: try the act anew with a fresh view; ``error`` is the failure if it is given up."""
 
     def __init__(self, error: errors.NovaError) -> None:
