@@ -27,6 +27,7 @@ _HOST = s.object_of({"host": {"type": "string", "minLength": 1, "maxLength": 255
 _METADATA = s.object_of({"metadata": {
     "type": "object", "additionalProperties": False, "patternProperties": {
         "^[a-zA-Z0-9-_:. ]{1,255}$": {"type": ["string", "null"], "maxLength": 255}}}}, ("metadata",))
+_CACHE = s.wrapped("cache", {"type": "array", "minItems": 1, "items": s.object_of({"id": s.UUID}, ("id",))})
 READ = (("2.1", "2.101", query({})), ("2.102", None, query({}, strict=True)))
 
 _RULE = "os_compute_api:os-aggregates:"
@@ -43,6 +44,8 @@ ROUTES = (
           body=s.wrapped("remove_host", _HOST), doc="Remove a host"),
     Route("POST", _ACTION, "set_metadata", rule=_RULE + "set_metadata", action="set_metadata",
           body=s.wrapped("set_metadata", _METADATA), doc="Set and unset metadata"),
+    Route("POST", "/os-aggregates/{id}/images", "cache_images", rule="compute:aggregates:images", body=_CACHE,
+          success=202, versions=("2.81", None), doc="Have hosts fetch images before they need them"),
 )
 
 
@@ -129,6 +132,17 @@ class Aggregates:
             item = _view(request, _find(conn, number))
         self._hosts.forget()
         return {"aggregate": item}
+
+    def cache_images(self, request: Request) -> None:
+        """An aggregate without hosts has nothing to fetch; hosts of ours fetch images when a server needs them."""
+        wanted = [item["id"] for item in request.body_json["cache"]]
+        repeated = sorted({id for id in wanted if wanted.count(id) > 1})
+        if repeated:
+            raise errors.Invalid(f"Duplicate images in request: {', '.join(repeated)}")
+        with self._database.read() as conn:
+            row = _find(conn, _id(request))
+        if row["hosts"]:
+            raise errors.Invalid(f"Hosts of aggregate {row['id']} cannot fetch images before a server needs them.")
 
     def _rezoned(self, conn: sa.Connection, row: dict[str, Any], changes: dict[str, str | None],
                  what: str) -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from oslo_config import cfg
 
 from nova.api.compute import (
+    absent_services,
     aggregates,
     availability_zones,
     extensions,
@@ -17,10 +19,13 @@ from nova.api.compute import (
     flavor_extra_specs,
     flavors,
     hypervisors,
+    images,
     instance_actions,
     keypairs,
     limits,
     migrations,
+    networks,
+    old_hosts,
     quota_class_sets,
     quota_sets,
     remote_consoles,
@@ -38,13 +43,17 @@ from nova.api.compute import (
     servers,
     services,
     tenant_usage,
+    usage_audit,
     versions,
     volume_attachments,
+    volumes_boot,
 )
 from nova.api.compute.hosts import Hosts
 from nova.api.compute.projects import Projects
 from nova.cells import Cells
 from nova.db.engine import Database
+from nova.images.manager import Images
+from nova.networks.manager import Networks
 from nova.operations import Operations
 from nova.policy import Policy
 from nova.quota import Quota
@@ -52,7 +61,7 @@ from nova.store.moves import Moves
 from nova.store.servers import Servers as ServerStore
 from nova.web.front import Authenticator, Front, FrontOptions
 from nova.web.health import Health
-from nova.web.routing import Resource
+from nova.web.routing import Resource, Route
 from nova.web.urlmap import URLMap
 
 _MEDIA = frozenset({"application/json", "application/vnd.openstack.compute+json"})
@@ -69,7 +78,7 @@ class Deps:
     servers: ServerStore
     operations: Operations
     quota: Quota
-    images: server_create.ImageReferences
+    images: Images
     policy: Policy
     authenticator: Authenticator
     health: Health | None = None
@@ -82,14 +91,12 @@ def resources(deps: Deps) -> list[Resource]:
     limit = deps.conf.api.max_limit
     hosts = Hosts(deps.api, deps.cells, deps.conf)
     projects = Projects(deps.project_exists)
-    reader = server_create.CreateReader(deps.api, deps.images, hosts, deps.quota, deps.conf)
     return [
         Resource(flavors.ROUTES, flavors.Flavors(deps.api, limit)),
         Resource(flavor_extra_specs.ROUTES, flavor_extra_specs.FlavorExtraSpecs(deps.api)),
         Resource(flavor_access.ROUTES, flavor_access.FlavorAccess(deps.api, projects)),
         Resource(keypairs.ROUTES, keypairs.KeyPairs(deps.api, deps.quota, limit)),
-        Resource(servers.ROUTES, servers.Servers(deps.api, deps.servers, deps.operations, reader, hosts, deps.conf)),
-        Resource(server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
+        *_servers(deps, hosts),
         Resource(server_metadata.ROUTES, server_metadata.ServerMetadata(deps.operations, deps.servers)),
         Resource(server_ips.ROUTES, server_ips.ServerIps(deps.servers)),
         Resource(instance_actions.ROUTES, instance_actions.InstanceActions(deps.servers, limit)),
@@ -103,17 +110,28 @@ def resources(deps: Deps) -> list[Resource]:
         Resource(hypervisors.ROUTES, hypervisors.Hypervisors(deps.cells, hosts, limit)),
         Resource(extensions.ROUTES, extensions.Extensions()),
         Resource(removed.ROUTES, removed.Removed()),
-        *_parts_of_servers(deps, hosts, limit),
-        *_reports(deps, limit),
+        *_parts_of_servers(deps, limit),
+        *_reports(deps, hosts, limit),
+        *_proxies(deps, limit),
     ]
 
 
-def _parts_of_servers(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
+def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
+    """Servers and their actions, under both names."""
+    reader = server_create.CreateReader(deps.api, deps.images, hosts, deps.quota, deps.conf)
+    controllers: list[tuple[tuple[Route, ...], Any]] = [
+        (servers.ROUTES, servers.Servers(deps.api, deps.servers, deps.operations, reader, hosts, deps.conf)),
+        (server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
+        (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
+    ]
+    return [Resource(named, controller) for routes, controller in controllers
+            for named in (routes, volumes_boot.aliases(routes))]
+
+
+def _parts_of_servers(deps: Deps, limit: int) -> list[Resource]:
     """What hangs on a server."""
     operations, store = deps.operations, deps.servers
-    requests = server_requests.ServerRequests(deps.api, operations, deps.images, hosts)
     return [
-        Resource(server_requests.ROUTES, requests),
         Resource(server_tags.ROUTES, server_tags.ServerTags(operations, store)),
         Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(operations, store)),
         Resource(volume_attachments.ROUTES, volume_attachments.VolumeAttachments(operations, store, limit)),
@@ -124,14 +142,26 @@ def _parts_of_servers(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
     ]
 
 
-def _reports(deps: Deps, limit: int) -> list[Resource]:
+def _reports(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
     """What is told of the whole cloud, and what other services tell it."""
     return [
         Resource(migrations.ROUTES, migrations.Migrations(Moves(deps.cells), limit)),
         Resource(tenant_usage.ROUTES, tenant_usage.TenantUsage(deps.cells, limit)),
         Resource(external_events.ROUTES, external_events.ExternalEvents(deps.operations, deps.servers)),
         Resource(remote_consoles.TOKEN_ROUTES, remote_consoles.ConsoleAuthTokens()),
+        Resource(old_hosts.ROUTES, old_hosts.OldHosts(hosts)),
+        Resource(usage_audit.ROUTES, usage_audit.UsageAudit(hosts)),
+    ]
+
+
+def _proxies(deps: Deps, limit: int) -> list[Resource]:
+    """Other services through this API, for clients of old, and what hangs on services that are not there."""
+    return [
+        Resource(images.ROUTES, images.ImageProxy(deps.images, deps.conf.image.public_endpoint, limit)),
+        Resource(networks.ROUTES, networks.NetworkProxy(Networks(deps.api))),
+        Resource(networks.FLOATING_ROUTES, networks.FloatingIps()),
         Resource(security_groups.ROUTES, security_groups.SecurityGroups(deps.servers)),
+        Resource(absent_services.ROUTES, absent_services.AbsentServices(deps.operations, deps.servers)),
     ]
 
 

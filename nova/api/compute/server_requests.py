@@ -68,9 +68,9 @@ ROUTES = (
     _action("removeFixedIp", "change_fixed_ip", "os-multinic:remove", "Remove a fixed address",
             bodies.REMOVE_FIXED_IP, versions=_OLD),
     _action("addFloatingIp", "floating_ip", "os-floating-ips:add", "Associate a floating address",
-            bodies.ADD_FLOATING_IP, versions=_OLD),
+            bodies.ADD_FLOATING_IP, 200, _OLD),
     _action("removeFloatingIp", "floating_ip", "os-floating-ips:remove", "Take a floating address away",
-            bodies.REMOVE_FLOATING_IP, versions=_OLD),
+            bodies.REMOVE_FLOATING_IP, 200, _OLD),
 )
 _TO_HOST = {"migrate": "os-migrate-server:migrate:host", "os-migrateLive": "os-migrate-server:migrate_live:host",
             "unshelve": "os-shelve:unshelve_to_host"}

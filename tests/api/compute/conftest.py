@@ -28,6 +28,10 @@ from nova.db.api.tables import services as api_services
 from nova.db.cell import compute_nodes, instances
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
+from nova.images import manager
+from nova.images.model import Limits
+from nova.images.signing import Keyring, UrlSigner
+from nova.images.store import FileStore
 from nova.operations import Operations
 from nova.operations.acceptance import Deps as OperationDeps
 from nova.policy import Policy, compute
@@ -51,8 +55,10 @@ class Image:
     properties: Any = dataclasses.field(default_factory=dict)
 
 
-class Images:
-    def reference(self, ctx: RequestContext, image_id: str) -> Image:
+class Images(manager.Images):
+    """The image library, and one image that is there without a record."""
+
+    def reference(self, ctx: RequestContext, image_id: str) -> Any:
         if image_id != IMAGE:
             raise errors.Invalid("Can not find requested image")
         return Image(image_id)
@@ -183,7 +189,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
     quota = Quota(conf)
     sender = Sender()
     operations = Operations(OperationDeps(database, cells, servers, sender, None, quota))
-    deps = Deps(conf, database, cells, servers, operations, quota, Images(), Policy(rules=compute.RULES), authenticate,
+    images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
+                    Limits.from_conf(conf))
+    deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
                 project_exists=lambda project: project in PROJECTS.values())
     yield Api(build(deps), conf, database, cell, cell0, deps)
     cells.close()
