@@ -56,7 +56,7 @@ class Daemon:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
+    def wait_ready(self, seconds: float = 180.0) -> None:
         end = time.monotonic() + seconds
         while not self._ready.wait(0.1):
             if not self.running:

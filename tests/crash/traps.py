@@ -16,6 +16,7 @@ import dataclasses
 import os
 import select
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class Traps:
             while trap.exists():
                 time.sleep(0.01)
         elif verb == "fail":
-            self._fail(process, label, target)
+            self._fail(label, target)
 
     def _kill(self, process: str, label: str, trap: Path, target: str) -> None:
         try:
@@ -114,13 +115,18 @@ class Traps:
         draft.write_text(f"{time.monotonic()} {process}")
         draft.rename(self._fired / label)
 
-    def _fail(self, process: str, label: str, target: str) -> None:
-        mine = self._fired / label
+    def _fail(self, label: str, target: str) -> None:
+        mine, host = self._fired / label, _host()
         if target == "first":
             try:
                 with mine.open("x") as claim:
-                    claim.write(f"{time.monotonic()} {process}")
+                    claim.write(f"{time.monotonic()} {host}")
             except FileExistsError:
-                if mine.read_text().split()[-1:] != [process]:
+                if mine.read_text().split()[-1:] != [host]:
                     return
-        raise errors.HostFailure(f"Host {process} was told to fail at {label}.")
+        raise errors.HostFailure(f"{host} was told to fail at {label}.")
+
+
+def _host() -> str:
+    """Whose work this is, also where hosts share a process: the workers of each have its name."""
+    return threading.current_thread().name.rpartition("-")[0]
