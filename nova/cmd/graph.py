@@ -82,7 +82,7 @@ def build_standalone(conf: Any, options: Options) -> Graph:
         computes.append(host.compute_service(conf, bus, name, options.state_dir / "hosts" / name,
                                              driver_name=options.virt))
     api = fronts.api_service(plane, _presence(conf, "nova-api", conf.host, [(plane.api, api_services)]),
-                             listen=options.listen)
+                             listen=options.listen, option="--listen")
     return Graph([*parts, *computes, api], api, plane, computes)
 
 

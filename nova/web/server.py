@@ -29,8 +29,9 @@ class Server:
     """
 
     def __init__(self, app: WSGIApp, listen: str, threads: int = 16, *, max_body: int = 2**40,
-                 idle_timeout: int = 120) -> None:
+                 idle_timeout: int = 120, option: str = "[wsgi] listen") -> None:
         self._app = app
+        self._option = option
         self._listen = listen
         self._threads = threads
         self._max_body = max_body
@@ -44,7 +45,7 @@ class Server:
     def start(self) -> None:
         """Listen and serve in the background. Raises :class:`errors.ConfigError` when the address cannot be had."""
         _relax_collector()
-        sock = _bind(self._listen)
+        sock = _bind(self._listen, self._option)
         self.port = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._deadline = None
         self._server = create_server(
@@ -92,9 +93,9 @@ def _busy(server: Any) -> bool:
     return any(channel.requests or channel.total_outbufs_len for channel in list(server.active_channels.values()))
 
 
-def _bind(listen: str) -> socket.socket:
+def _bind(listen: str, option: str) -> socket.socket:
     path = listen[5:] if listen.startswith("unix:") else None
-    address: Any = path if path is not None else split_address(listen)
+    address: Any = path if path is not None else split_address(listen, option)
     family = socket.AF_UNIX if path is not None else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -106,7 +107,7 @@ def _bind(listen: str) -> socket.socket:
         sock.listen(1024)
     except OSError as e:
         sock.close()
-        raise errors.ConfigError(f"--listen {listen}: {os.strerror(e.errno) if e.errno else e}; "
+        raise errors.ConfigError(f"{option} {listen}: {os.strerror(e.errno) if e.errno else e}; "
                                  "choose another address, or stop what uses this one") from e
     return sock
 
@@ -130,9 +131,9 @@ def _unlink(path: str) -> None:
         return
 
 
-def split_address(listen: str) -> tuple[str, int]:
+def split_address(listen: str, option: str = "[wsgi] listen") -> tuple[str, int]:
     """Host and port of ``host:port`` or ``[v6]:port``."""
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        raise errors.ConfigError(f"--listen {listen}: write host:port, e.g. 127.0.0.1:8774")
+        raise errors.ConfigError(f"{option} {listen}: write host:port, e.g. 127.0.0.1:8774")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - what an empty host means

@@ -54,14 +54,14 @@ class Libraries:
 class ApiService:
     """All fronts on one port; starts when the address can be had, reloads policies on SIGHUP."""
 
-    def __init__(self, libraries: Libraries, presence: Presence, listen: str) -> None:
+    def __init__(self, libraries: Libraries, presence: Presence, listen: str, option: str) -> None:
         self.libraries, self._presence = libraries, presence
         conf = libraries.plane.conf
         self._sender = Sender()
         self._stop = concurrency.Event()
         self._sweeper: concurrency.Task | None = None
         self.server = Server(application_of(libraries, self._sender), listen, conf.wsgi.threads,
-                             max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout)
+                             max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout, option=option)
 
     def start(self) -> None:
         self._sender.start()
@@ -83,9 +83,9 @@ class ApiService:
         self.libraries.policy.reload()
 
 
-def api_service(plane: ControlPlane, presence: Presence, *, listen: str) -> ApiService:
-    """nova-api over ``plane``."""
-    return ApiService(Libraries.of(plane), presence, listen)
+def api_service(plane: ControlPlane, presence: Presence, *, listen: str, option: str = "[wsgi] listen") -> ApiService:
+    """nova-api over ``plane``. ``option`` is where its user said ``listen``."""
+    return ApiService(Libraries.of(plane), presence, listen, option)
 
 
 def application_of(libraries: Libraries, sender: Sender) -> URLMap:

@@ -79,4 +79,4 @@ def test_a_busy_port(cloud_config: Path) -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         cloud_config.write_text(cloud_config.read_text().replace("listen = 127.0.0.1", f"listen = {listen}\n#"))
         line = refusal("nova-api", cloud_config)
-    assert listen in line and "in use" in line
+    assert f"[wsgi] listen {listen}" in line and "in use" in line

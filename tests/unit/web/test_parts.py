@@ -137,7 +137,7 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
 
     server = Server(slow, "127.0.0.1:0", 2)
     server.start()
-    with pytest.raises(errors.ConfigError, match=f"--listen 127.0.0.1:{server.port}"):
+    with pytest.raises(errors.ConfigError, match=rf"\[wsgi\] listen 127.0.0.1:{server.port}"):
         Server(slow, f"127.0.0.1:{server.port}").start()
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     client.request("GET", "/")
@@ -158,7 +158,7 @@ def test_a_unix_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     front = make_front()
     first = Server(front, listen, 1)
     first.start()
-    with pytest.raises(errors.ConfigError, match="--listen unix:"):
+    with pytest.raises(errors.ConfigError, match=r"\[wsgi\] listen unix:"):
         Server(front, listen, 1).start()
     first.stop()
     assert not (tmp_path / "api.sock").exists()
