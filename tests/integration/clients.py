@@ -64,6 +64,9 @@ class OpenStackCommand:
         assert not done.stderr, done.stderr
         answers, text = [], done.stdout
         while text := text.lstrip():
+            if text[0] not in "[{":  # such as "Complete"
+                text = text.partition("\n")[2]
+                continue
             answer, end = json.JSONDecoder().raw_decode(text)
             answers.append(answer)
             text = text[end:]

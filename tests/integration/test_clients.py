@@ -36,6 +36,7 @@ def clouds() -> Iterator[Path]:
             yield directory / "clouds.yaml"
         finally:
             standalone(directory, "down")
+            print((directory / "log" / "nova-standalone.log").read_text()[-20000:])  # shown when a test failed
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def admin(clouds: Path) -> OpenStackCommand:
     return OpenStackCommand(clouds, "admin")
 
 
-def test_a_server_from_create_to_delete(demo: OpenStackCommand) -> None:
+def test_a_server_from_create_to_delete(demo: OpenStackCommand, clouds: Path) -> None:
     server = demo("server", "create", "--flavor", "m1.tiny", "--image", "guest", "--property", "a=b", "--wait", NAME)
     assert (server["status"], server["name"], server["properties"]) == ("ACTIVE", NAME, {"a": "b"})
     [address] = server["addresses"]["private"]
@@ -58,16 +59,15 @@ def test_a_server_from_create_to_delete(demo: OpenStackCommand) -> None:
     assert shown["image"].startswith("guest (") and shown["flavor"]["name"] == "m1.tiny"
     assert "SeaBIOS" in demo.text("console", "log", "show", server["id"])
 
-    demo.text("server", "stop", server["id"])
-    eventually(lambda: demo("server", "show", server["id"])["status"] == "SHUTOFF", "the server stops", 60)
-    demo.text("server", "start", server["id"])
-    eventually(lambda: demo("server", "show", server["id"])["status"] == "ACTIVE", "the server starts", 60)
-    demo.text("server", "reboot", "--wait", server["id"])
-    demo.text("server", "reboot", "--hard", "--wait", server["id"])
-    events = demo("server", "event", "list", server["id"])
+    seen = sdk(clouds, "demo").compute
+    for command, status in (("stop", "SHUTOFF"), ("start", "ACTIVE")):
+        demo.text("server", command, server["id"])
+        eventually(lambda wanted=status: seen.get_server(server["id"]).status == wanted, command)
+    events, left = demo.all(f"server reboot --wait {server['id']}", f"server reboot --hard --wait {server['id']}",
+                            f"server event list {server['id']} -f json", f"server delete --wait {server['id']}",
+                            "server list -f json")
     assert [e["Action"] for e in events] == ["reboot", "reboot", "start", "stop", "create"]
-    demo.text("server", "delete", "--wait", server["id"])
-    assert demo("server", "list") == []
+    assert left == []
     assert "No Server found" in demo.refused("server", "show", server["id"])
 
 
@@ -92,19 +92,20 @@ def test_images(demo: OpenStackCommand, tmp_path: Path) -> None:
     listed, shown = demo.all("image list -f json", "image show mine -f json")
     assert {(i["Name"], i["Status"]) for i in listed} == {("guest", "active"), ("mine", "active")}
     assert (shown["size"], shown["properties"]["k"], shown["visibility"]) == (1 << 20, "v", "shared")
-    demo.text("image", "save", "--file", str(tmp_path / "back"), "mine")
+    [left] = demo.all(f"image save --file {tmp_path / 'back'} mine", "image set --name other --tag t mine",
+                      "image delete other", "image list -f json")
     assert (tmp_path / "back").read_bytes() == file.read_bytes()
-    demo.all("image set --name other --tag t mine", "image delete other")
-    assert [i["Name"] for i in demo("image", "list")] == ["guest"]
+    assert [i["Name"] for i in left] == ["guest"]
 
 
 def test_keypairs(demo: OpenStackCommand, tmp_path: Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@here", "-f", key], check=True, timeout=30)
     made = demo("keypair", "create", "--public-key", f"{key}.pub", "mine")
-    listed, shown = demo.all("keypair list -f json", "keypair show mine -f json", "keypair delete mine")
+    listed, shown, left = demo.all("keypair list -f json", "keypair show mine -f json", "keypair delete mine",
+                                   "keypair list -f json")
     assert made["fingerprint"] == shown["fingerprint"] == listed[0]["Fingerprint"]
-    assert demo("keypair", "list") == []
+    assert left == []
 
 
 def test_what_administrators_see(admin: OpenStackCommand, demo: OpenStackCommand) -> None:
@@ -131,8 +132,8 @@ def test_tokens_the_catalogue_and_users(admin: OpenStackCommand, demo: OpenStack
         f"role add --user {name} --project {name} member", f"role assignment list --user {name} --names -f json")
     assert user["default_project_id"] == project["id"]
     assert [(a["Role"], a["Project"]) for a in assignments] == [("member", f"{name}@Default")]
-    admin.all(f"user delete {name}", f"project delete {name}")
-    assert name not in [p["Name"] for p in admin("project", "list")]
+    [left] = admin.all(f"user delete {name}", f"project delete {name}", "project list -f json")
+    assert name not in [p["Name"] for p in left]
 
 
 def test_limits_and_quotas(admin: OpenStackCommand, demo: OpenStackCommand) -> None:
@@ -141,11 +142,12 @@ def test_limits_and_quotas(admin: OpenStackCommand, demo: OpenStackCommand) -> N
     quota = {row["Resource"]: row["Limit"] for row in admin("quota", "show", "--compute", "demo")}
     assert quota["instances"] == limits["max_total_instances"]
     admin.text("quota", "set", "--instances", "1", "demo")
-    refusal = demo.refused("server", "create", "--flavor", "m1.nano", "--image", "guest", "--min", "2", "--max", "2", "x")
+    refusal = demo.refused("server", "create", "--flavor", "m1.nano", "--image", "guest", "--min=2", "--max=2", "x")
     assert "403" in refusal and "Quota exceeded" in refusal
     admin.text("quota", "set", "--instances", str(quota["instances"]), "demo")
 
 
+@pytest.mark.filterwarnings("ignore")  # openstacksdk takes its own warnings for an answer that has not come yet
 def test_openstacksdk_boots_a_server(clouds: Path) -> None:
     cloud = sdk(clouds, "demo")
     server = cloud.create_server("sdk", image="guest", flavor="m1.nano", wait=True, auto_ip=False, timeout=PATIENCE)
