@@ -8,6 +8,7 @@ broker for a whole lease judges nobody, nor does it when more than a fifth of th
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import service_context
+from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.api.tables import services as api_services
 from nova.db.cell import instances
@@ -114,11 +116,31 @@ class Janitor:
             lease = self._held_against(services.list(conn))
             due = tables.abandoned(conn, level="api", lease=lease)
             due += tables.lost(conn, owner=owner, running=running)
+            late = tables.overdue(conn) if cell is None else []
+        for row in late:
+            self._bury(database, row)
         rows = [r for r in due if r["uuid"] not in running]
         if not self._may_judge(where):
             rows = [r for r in rows if r["owner"] in (None, owner) or r["orphaned"]]
         if rows:
             self._orchestrator.look(cell.uuid if cell else None, [[r["uuid"], r["epoch"]] for r in rows])
+
+    def _bury(self, api: Database, row: dict[str, Any]) -> None:
+        """A create that found no scheduler, or no way into its cell, before its deadline ends in cell0 and says so."""
+        if row["level"] != "api" or row["state"] != "open" or row["step"] not in ("schedule", "record"):
+            return
+        fault = {"code": 500, "message": "The server was not scheduled before the operation's deadline.",
+                 "retry": False, "host": None, "details": ""}
+        epoch = row["epoch"] + 1
+
+        def pull(conn: sa.Connection) -> bool:
+            data = row["step_data"] | {"fault": fault}
+            return api_operations.advance(conn, row["uuid"], row["epoch"], step="bury", step_data=data, owner=None,
+                                          epoch=epoch, due_in=0.0) and _fenced(
+                mappings.raise_fence(conn, row["instance_uuid"], epoch), row)
+
+        if _unless_stale(lambda: api.run(pull)):
+            self._orchestrator.look(None, [[row["uuid"], epoch]])
 
     # -- rows of hosts -----------------------------------------------------------------------------------------------
 
@@ -152,7 +174,7 @@ class Janitor:
     def _take_back(self, cell: Cell, rows: list[dict[str, Any]], step: str) -> None:
         """A delete does not wait for a dead host: the API level does its part, the host's copy goes when it starts."""
         for row in rows:
-            if cell.database.run(lambda conn, row=row: _pull(conn, row, step, None)):  # type: ignore[misc]
+            if _pulled(cell, row, step, None):
                 self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
 
     def _expire(self, cell: Cell, row: dict[str, Any]) -> None:
@@ -164,7 +186,7 @@ class Janitor:
                  "retry": False, "host": row["host"], "details": ""}
         if row["action"] == "create":
             data = row["step_data"] | {"fault": fault}
-            if cell.database.run(lambda conn: _pull(conn, row, "abandon", data)):
+            if _pulled(cell, row, "abandon", data):
                 self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
             return
         cell.database.run(lambda conn: _fail(conn, row, fault))
@@ -177,13 +199,31 @@ class Janitor:
                 lambda conn: cell_operations.purge(conn, self._retention)))
 
 
+def _pulled(cell: Cell, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:
+    return _unless_stale(lambda: cell.database.run(lambda conn: _pull(conn, row, step, data)))
+
+
+def _unless_stale(work: Callable[[], bool]) -> bool:
+    try:
+        return work()
+    except errors.Stale:
+        return False
+
+
+def _fenced(raised: bool, row: dict[str, Any]) -> bool:
+    """The row's epoch and its server's rise together or not at all."""
+    if not raised:
+        raise errors.Stale(f"Server {row['instance_uuid']} has another owner.")
+    return True
+
+
 def _pull(conn: sa.Connection, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:
     """Bring a host's row to API level under a new epoch, so that the host's own writes come too late."""
     values: dict[str, Any] = {"level": "api", "step": step, "owner": None, "epoch": row["epoch"] + 1, "due_in": 0.0}
     if data is not None:
         values["step_data"] = data
-    moved = cell_operations.advance(conn, row["uuid"], row["epoch"], **values)
-    return moved and instances.raise_epoch(conn, row["instance_uuid"], row["epoch"])
+    return cell_operations.advance(conn, row["uuid"], row["epoch"], **values) and _fenced(
+        instances.raise_epoch(conn, row["instance_uuid"], row["epoch"]), row)
 
 
 def _fail(conn: sa.Connection, row: dict[str, Any], fault: dict[str, Any]) -> None:

@@ -130,14 +130,17 @@ class Database:
             raise errors.Unavailable(f"All connections to the {self.name} database are busy.", retry_after=2) from e
 
     def run(self, fn: Callable[[sa.Connection], T]) -> T:
-        """``fn`` in a transaction, again after a deadlock; other errors leave at once."""
+        """``fn`` in a transaction, again after a deadlock (Unavailable after many); other errors leave at once."""
         for attempt in range(_RETRIES):
             try:
                 with self.write() as conn:
                     return fn(conn)
             except exc.DBAPIError as e:
-                if attempt == _RETRIES - 1 or not (_sqlstate(e) in _DEADLOCKS or "locked" in str(e.orig)):
+                if not (_sqlstate(e) in _DEADLOCKS or "locked" in str(e.orig)):
                     raise
+                if attempt == _RETRIES - 1:
+                    raise errors.Unavailable(f"Too many write to the same rows of the {self.name} database now.",
+                                             retry_after=2) from e
                 concurrency.sleep(0.01 * 2**attempt * (0.5 + concurrency.random().random()))
         raise AssertionError("unreachable")
 

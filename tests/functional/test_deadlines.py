@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova.conductor.janitor import Janitor
+from nova.db.api.tables import operations as api_operations
 from nova.db.cell.tables import operations as cell_operations
 from tests.functional import truth
 from tests.functional.cloud import Cloud
@@ -56,6 +57,21 @@ def test_a_stop_that_hangs_fails_with_its_reason(cloud: Cloud) -> None:
     assert truth.operation(cloud, uuid, "stop")["state"] == "failed"
     cloud.operations.reboot(cloud.context(), uuid, "HARD")
     cloud.wait_state(uuid, "active")
+
+
+def test_a_create_that_finds_no_scheduler_ends_with_its_reason(cloud: Cloud) -> None:
+    cloud.stop_service(cloud.scheduler)
+    uuid = cloud.boot()[0]
+    cloud.wait(lambda: truth.operation(cloud, uuid, "create")["owner"])
+    o = api_operations.operations
+    with cloud.api.write() as conn:
+        conn.execute(o.update().where(o.c.instance_uuid == uuid).values(deadline=1.0))
+    row = cloud.wait_state(uuid, "error")
+    assert row["fault"]["message"] == "The server was not scheduled before the operation's deadline."
+    cloud.start_scheduler()
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
 
 
 def services(*ages: float) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Create and delete under the simulation: whatever is lost and whoever dies, all ends and nothing leaks."""
+"""Create, power and delete under the simulation: whatever is lost and whoever dies, all ends and nothing leaks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ from tests.simulation.chaos import Chaos
 
 FIRST = int(os.environ.get("NOVA_TEST_FIRST_SEED", "1"))
 SEEDS = int(os.environ.get("NOVA_TEST_SEEDS", "50"))
+
+
+def press(chaos: Chaos, uuid: str) -> None:
+    """One of the power buttons; most states refuse most of them."""
+    operations, context = chaos.cloud.operations, chaos.cloud.context()
+    button = chaos.sim.rng.choice(["start", "stop", "SOFT", "HARD", "HARD"])
+    try:
+        if button in ("SOFT", "HARD"):
+            operations.reboot(context, uuid, button)  # type: ignore[arg-type]
+        else:
+            getattr(operations, button)(context, uuid)
+    except (errors.Conflict, errors.NotFound):
+        return
 
 
 def story(chaos: Chaos) -> None:
@@ -40,6 +53,9 @@ def story(chaos: Chaos) -> None:
             except errors.NotFound:
                 assert victim in deleted
             deleted.add(victim)
+        for _ in range(sim.rng.randrange(0, 3)):
+            press(chaos, sim.rng.choice(servers))
+            concurrency.sleep(sim.rng.uniform(0, 2))
     chaos.settle()
     for victim in sorted(deleted):  # a host that refused once made the delete fail with a reason: asked again it works
         row = chaos.cloud.server(victim)
