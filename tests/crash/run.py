@@ -37,8 +37,9 @@ class Item:
 
 
 def groups(*, full: bool) -> list[Group]:
-    """PostgreSQL has every case; the others have one per step, unless the run is ``full``."""
-    found = _daemons("postgresql", cases.cases()) + _product_timing()
+    """PostgreSQL has every kill of the process that runs a step, and some of bystanders; the others have one per step.
+    A ``full`` run has every case everywhere."""
+    found = _daemons("postgresql", cases.cases() if full else cases.short(cases.cases())) + _product_timing()
     for kind in ("mariadb", "sqlite"):
         found += _daemons(kind, cases.cases() if full else cases.one_per_step(cases.cases()))
     alone = cases.standalone_cases()
