@@ -161,12 +161,15 @@ class Deployment:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def set_up(self, bridge: str = "br100") -> None:
+    def set_up(self, bridge: str = "br100", *, step_by_step: bool = False) -> None:
         """From empty databases to a cloud in which a server could be booted."""
         self.manage("api_db", "sync")
-        self.manage("cell_v2", "map_cell0")
-        self.manage("cell_v2", "create_cell", "--name", "cell1")
-        self.manage("db", "sync")
+        if step_by_step:
+            self.manage("cell_v2", "map_cell0")
+            self.manage("cell_v2", "create_cell", "--name", "cell1")
+            self.manage("db", "sync")
+        else:
+            self.manage("cell_v2", "simple_cell_setup")
         self.manage("host", "enroll", "compute1", "--output", self.directory / "compute1" / "keys")
         self.manage("identity", "bootstrap")
         self.manage("flavor", "defaults")

@@ -153,7 +153,7 @@ def test_openstacksdk_boots_a_server(clouds: Path) -> None:
     server = cloud.create_server("sdk", image="guest", flavor="m1.nano", wait=True, auto_ip=False, timeout=PATIENCE)
     assert server.status == "ACTIVE"
     assert [s.id for s in cloud.compute.servers(name="sdk")] == [server.id]
-    cloud.compute.set_server_metadata(server, {"k": "v"})
+    cloud.compute.set_server_metadata(server, k="v")
     assert cloud.compute.get_server_metadata(server).metadata == {"k": "v"}
     assert cloud.delete_server("sdk", wait=True, timeout=PATIENCE)
     assert list(cloud.compute.servers()) == []

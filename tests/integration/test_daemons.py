@@ -30,7 +30,7 @@ def deployment(request: pytest.FixtureRequest, site: Site, rabbitmq: Any) -> Ite
         site.forward(port)
     deployment = Deployment(site.directory / request.param, broker, databases.api, databases.cell, site=site)
     try:
-        deployment.set_up(bridge=f"br{tag[:6]}")
+        deployment.set_up(f"br{tag[:6]}", step_by_step=request.param == "postgresql")
         deployment.start(watchdog=6.0)
         yield deployment
     finally:
