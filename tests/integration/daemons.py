@@ -14,6 +14,10 @@ from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from nova.db.api import placement
+from nova.db.engine import Database
 from tests.integration.site import ROOT, Site, environment
 from tests.services.process import ServiceError
 
@@ -131,6 +135,7 @@ class Deployment:
                  virt: str = "libvirt", port: int = 8774) -> None:
         self.directory, self.site, self.virt = directory, site, virt
         self.url = f"http://127.0.0.1:{port}"
+        self._api = api
         self.daemons: dict[str, Daemon] = {}
         self._files = {
             "controller": self._controller(broker, api, cell, port),
@@ -186,6 +191,15 @@ class Deployment:
             self.daemons[name].start()
         for daemon in self.daemons.values():
             daemon.listen("READY=1", 90)
+
+    def providers(self) -> int:
+        """How many hosts placement knows: before the first has reported, every create is refused for want of one."""
+        database = Database(self._api, pool_size=1)
+        try:
+            with database.read() as conn:
+                return int(conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one())
+        finally:
+            database.dispose()
 
     def write_clouds(self) -> Path:
         auth = (f'{{auth_url: "{self.url}/identity/v3", username: admin, password: secret, project_name: admin, '

@@ -51,9 +51,11 @@ def test_a_guest_boots_and_its_console_tells_its_address(deployment: Deployment,
     image = admin("image", "create", "--disk-format", "qcow2", "--file", str(guest_image), "--public", "small")
     eventually(lambda: "compute1" in deployment.manage("cell_v2", "list_hosts") or deployment.manage(
         "cell_v2", "discover_hosts"), "the host is in its cell", 60)
-    server = admin("server", "create", "--flavor", "m1.nano", "--image", image["id"], "--wait",
-                   "web")
-    assert server["status"] == "ACTIVE" and server["OS-EXT-SRV-ATTR:host"] == "compute1"
+    eventually(deployment.providers, "the host has told what it has", 120)
+    uuid = admin("server", "create", "--flavor", "m1.nano", "--image", image["id"], "web")["id"]
+    server = eventually(lambda: (s := admin("server", "show", uuid))["status"] != "BUILD" and s, "the build has ended")
+    assert server["status"] == "ACTIVE", server
+    assert server["OS-EXT-SRV-ATTR:host"] == "compute1"
     [address] = server["addresses"]["private"]
     console = eventually(lambda: (text := admin.text("console", "log", "show", server["id"])).count("guest login:")
                          and text, "the login prompt")
