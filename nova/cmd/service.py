@@ -27,6 +27,7 @@ from nova.conf import log
 LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 _TICK = 5.0
+_REPORT_TRIES = 5
 
 
 class Graph(Protocol):
@@ -92,7 +93,14 @@ class Service:
                 if number == signal.SIGHUP:
                     self._reload(graph)
                 elif number == signal.SIGUSR2:
-                    write_report(self._conf)
+                    self._report()
+
+    def _report(self) -> None:
+        """To be asked for a report must not end a daemon, whatever the report stumbles over."""
+        try:
+            write_report(self._conf)
+        except Exception:
+            LOG.exception("%s could not write its report; ask again with SIGUSR2", self._prog)
 
     def _reload(self, graph: Graph) -> None:
         self._notifier.reloading(concurrency.monotonic())
@@ -167,7 +175,16 @@ class _Version:
 
 def write_report(loaded: cfg.ConfigOpts) -> None:
     """Threads, greenlets, processes, configuration (secrets masked) and version of this process, on stderr."""
+    import psutil
     from oslo_reports import guru_meditation_report, opts
 
     opts.set_defaults(loaded)
-    print(guru_meditation_report.TextGuruMeditation(_Version()).run(), file=sys.stderr, flush=True)
+    for left in reversed(range(_REPORT_TRIES)):
+        try:
+            report = guru_meditation_report.TextGuruMeditation(_Version()).run()
+        except psutil.NoSuchProcess:  # a child that ended between being listed and being read
+            if not left:
+                raise
+        else:
+            print(report, file=sys.stderr, flush=True)
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -166,7 +167,7 @@ class Deployment:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def set_up(self, bridge: str = "br100", *, step_by_step: bool = False) -> None:
+    def set_up(self, bridge: str = "br100", cidr: str = "10.123.0.0/20", *, step_by_step: bool = False) -> None:
         """From empty databases to a cloud in which a server could be booted."""
         self.manage("api_db", "sync")
         if step_by_step:
@@ -178,7 +179,7 @@ class Deployment:
         self.manage("host", "enroll", "compute1", "--output", self.directory / "compute1" / "keys")
         self.manage("identity", "bootstrap")
         self.manage("flavor", "defaults")
-        self.manage("network", "create", "private", "10.123.0.0/20", "--bridge", bridge)
+        self.manage("network", "create", "private", cidr, "--bridge", bridge)
 
     def start(self, **options: Any) -> None:
         """All daemons at once, as a machine that boots; returns when each has said that it is ready."""
@@ -200,6 +201,11 @@ class Deployment:
                 return int(conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one())
         finally:
             database.dispose()
+
+    def complaints(self) -> str:
+        """What the daemons' logs hold above INFO, for the message of a test that failed."""
+        return "\n".join(f"{name}: {line}" for name, daemon in self.daemons.items()
+                         for line in daemon.text().splitlines() if re.search(r"WARNING|ERROR|CRITICAL", line))
 
     def write_clouds(self) -> Path:
         auth = (f'{{auth_url: "{self.url}/identity/v3", username: admin, password: secret, project_name: admin, '

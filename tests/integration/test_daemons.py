@@ -30,7 +30,9 @@ def deployment(request: pytest.FixtureRequest, site: Site, rabbitmq: Any) -> Ite
         site.forward(port)
     deployment = Deployment(site.directory / request.param, broker, databases.api, databases.cell, site=site)
     try:
-        deployment.set_up(f"br{tag[:6]}", step_by_step=request.param == "postgresql")
+        # What the other deployment's hosts left for their guests (bridge, dnsmasq) is still on the site.
+        cidr = {"postgresql": "10.123.0.0/20", "mariadb": "10.124.0.0/20"}[request.param]
+        deployment.set_up(f"br{tag[:6]}", cidr, step_by_step=request.param == "postgresql")
         deployment.start(watchdog=6.0)
         yield deployment
     finally:
@@ -54,7 +56,7 @@ def test_a_guest_boots_and_its_console_tells_its_address(deployment: Deployment,
     eventually(deployment.providers, "the host has told what it has", 120)
     uuid = admin("server", "create", "--flavor", "m1.nano", "--image", image["id"], "web")["id"]
     server = eventually(lambda: (s := admin("server", "show", uuid))["status"] != "BUILD" and s, "the build has ended")
-    assert server["status"] == "ACTIVE", server
+    assert server["status"] == "ACTIVE", f"{server.get('fault')}\n{deployment.complaints()}"
     assert server["OS-EXT-SRV-ATTR:host"] == "compute1"
     [address] = server["addresses"]["private"]
     console = eventually(lambda: (text := admin.text("console", "log", "show", server["id"])).count("guest login:")
@@ -88,7 +90,7 @@ def test_each_daemon_speaks_with_systemd_and_obeys_signals(deployment: Deploymen
 
 
 def test_they_end_cleanly(deployment: Deployment) -> None:
-    assert set(deployment.stop().values()) == {0}
+    assert set(deployment.stop().values()) == {0}, "\n".join(d.text()[-2000:] for d in deployment.daemons.values())
     for name, daemon in deployment.daemons.items():
         daemon.listen("STOPPING=1", 5)
         assert f"{name.partition('@')[0]} has stopped" in daemon.text()
