@@ -30,12 +30,15 @@ LOG = logging.getLogger(__name__)
 
 
 class Heartbeats:
-    """Collects heartbeats of hosts and writes them in one statement a second."""
+    """Collects heartbeats and writes them in one statement a second; a second one for those of trusted services.
+
+    A host's heartbeat counts only for services of that host.
+    """
 
     def __init__(self, database: Database, *, interval: float = 1.0) -> None:
         self._db, self._interval = database, interval
         self._lock = concurrency.Lock()
-        self._beats: dict[str, None] = {}
+        self._beats: dict[tuple[str | None, str], None] = {}
         self._stop = concurrency.Event()
         self._task: concurrency.Task | None = None
 
@@ -47,15 +50,20 @@ class Heartbeats:
         if self._task is not None:
             self._task.join(5)
 
-    def add(self, incarnation: str) -> None:
+    def add(self, incarnation: str, host: str | None) -> None:
+        """``host`` is who sent it; None: a service that is believed."""
         with self._lock:
-            self._beats[incarnation] = None
+            self._beats[(host, incarnation)] = None
 
     def flush(self) -> None:
         with self._lock:
             beats, self._beats = list(self._beats), {}
-        if beats:
-            self._db.run(lambda conn: services.heartbeat(conn, beats))
+        of_hosts = [(host, incarnation) for host, incarnation in beats if host is not None]
+        trusted = [incarnation for host, incarnation in beats if host is None]
+        if of_hosts:
+            self._db.run(lambda conn: services.heartbeat_of(conn, of_hosts))
+        if trusted:
+            self._db.run(lambda conn: services.heartbeat(conn, trusted))
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):
@@ -106,7 +114,7 @@ class StoreEndpoint(Endpoint):
         return self._for().service_register(service)
 
     def service_heartbeat(self, context: RequestContext, service_uuid: str, incarnation: str) -> None:
-        self._heartbeats.add(incarnation)
+        self._heartbeats.add(incarnation, self._sender())
 
     def compute_node_report(self, context: RequestContext, node: ComputeNode) -> ComputeNode:
         stored = self._for().compute_node_report(node)

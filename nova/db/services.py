@@ -63,6 +63,12 @@ class ServiceTables:
         return conn.execute(t.update().where(t.c.incarnation.in_(list(incarnations)))
                             .values(last_seen=db_now(), report_count=t.c.report_count + 1)).rowcount
 
+    def heartbeat_of(self, conn: sa.Connection, beats: Sequence[tuple[str, str]]) -> int:
+        """The same of (host, incarnation) pairs: what one host says of another's incarnation renews nothing."""
+        t = self.services
+        return conn.execute(t.update().where(sa.tuple_(t.c.host, t.c.incarnation).in_(list(beats)))
+                            .values(last_seen=db_now(), report_count=t.c.report_count + 1)).rowcount
+
     def retire(self, conn: sa.Connection, incarnation: str) -> None:
         """A clean stop: the lease ends now."""
         t = self.services

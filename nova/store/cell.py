@@ -47,7 +47,9 @@ class CellStore:
         return Service.hydrate(row)
 
     def service_heartbeat(self, service_uuid: str, incarnation: str) -> None:
-        self._db.run(lambda conn: services.heartbeat(conn, [incarnation]))
+        host = self._host
+        self._db.run(lambda conn: services.heartbeat(conn, [incarnation]) if host is None
+                     else services.heartbeat_of(conn, [(host, incarnation)]))
 
     def compute_node_report(self, node: ComputeNode) -> ComputeNode:
         self._mine(node.host)

@@ -87,6 +87,20 @@ def test_heartbeats_keep_a_lease_and_silence_ends_it(bench: Bench) -> None:
     assert bench.row(operation)["owner"] == other
 
 
+def test_a_host_can_not_keep_the_lease_of_another_alive(bench: Bench) -> None:
+    store, stranger = bench.store("h1"), bench.store("h2")
+    me = register(store)
+    operation = bench.operation(bench.server())
+    assert store.operation_take(operation, 1, me) is not None
+    other = concurrency.uuid4()
+
+    def taken() -> Any:
+        stranger.service_heartbeat("", me)
+        return store.operation_take(operation, 2, other)
+
+    Cloud.wait(taken, 30, "the lease ends in spite of what the other host says")
+
+
 def test_due_rows_are_found_and_those_that_run_are_not(bench: Bench) -> None:
     store = bench.store("h1")
     me = register(store)
