@@ -96,10 +96,13 @@ class Hosts:
             lost = [r for r in mappings.list_hosts(conn) if r["cell_uuid"] in silent] if silent else []
         internal = str(self._conf.internal_service_availability_zone)
         found = [self._service(row, None, internal) for row in own]
+        listed = {row["incarnation"] for row in own}
         for cell, answer in answers.items():
             if isinstance(answer, errors.NovaError):
                 continue
             for row in answer:
+                if row["incarnation"] in listed:  # a lease in the cell of a process that stands in the list already
+                    continue
                 zone = zones.get(row["host"], self.default_zone) if row["binary"] == COMPUTE else internal
                 found.append(self._service(row, cell, zone))
         found += [Service({"host": r["host"], "binary": COMPUTE}, silent[r["cell_uuid"]], False, "", known=False)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
 from nova.db.api import cells as mappings
 from nova.db.api import placement
+from nova.db.api.tables import services as api_services
 from nova.db.cell.tables import services as cell_services
 from nova.placement import inventory
 from tests.api.compute.conftest import Api
@@ -41,6 +43,15 @@ def test_services(api: Api) -> None:
     assert (old["id"], "forced_down" in old) == (1, False)
     assert len(admin(api, "GET", "/os-services?binary=nova-compute")["services"]) == 2
     assert api("GET", "/os-services", who="demo").status == 403
+
+
+def test_a_process_with_a_lease_in_each_database_is_listed_once(api: Api) -> None:
+    for database, services in ((api.database, api_services), (api.cell, cell_services)):
+        with database.write() as conn:
+            services.register(conn, uuid=str(uuid.uuid4()), host="ctl", binary="nova-orchestrator", version=1,
+                              topic="orchestrator", incarnation="11111111-1111-4111-8111-111111111111")
+    listed = admin(api, "GET", "/os-services?binary=nova-orchestrator")["services"]
+    assert [(s["host"], s["zone"]) for s in listed] == [("ctl", "internal")]
 
 
 def test_a_silent_service_is_down(api: Api) -> None:
