@@ -28,6 +28,15 @@ class URLMap:
         """What is mounted where, the longest prefix first; documentation reads it."""
         return list(self._mounts)
 
+    def again(self, place: str, path: str) -> WSGIApp:
+        """An application that answers as ``path`` of this one, links included; this is mounted at ``place``."""
+        def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            environ["SCRIPT_NAME"] = environ["SCRIPT_NAME"].removesuffix(path) + place
+            environ["PATH_INFO"] = path + environ["PATH_INFO"]
+            return self(environ, start_response)
+
+        return application
+
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if self._health is not None and path in health_module.PATHS:

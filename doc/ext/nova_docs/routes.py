@@ -56,7 +56,7 @@ def _fronts(application: Any, prefix: str = "") -> Iterator[tuple[str, Front]]:
     if isinstance(application, Front):
         yield prefix, application
         return
-    for path, mounted in application.mounts:
+    for path, mounted in getattr(application, "mounts", ()):
         yield from _fronts(mounted, prefix + path)
 
 

@@ -26,6 +26,7 @@ from nova.api.compute import (
     migrations,
     networks,
     old_hosts,
+    openapi,
     quota_class_sets,
     quota_sets,
     remote_consoles,
@@ -182,4 +183,8 @@ def build(deps: Deps) -> URLMap:
 
     root = Front("compute", [Resource(versions.ROOT_ROUTES, versions.RootVersions())], authenticator=None, policy=None,
                  checks=health, options=dataclasses.replace(options, project_in_url=False))
-    return URLMap({"/v2.1": front("v2.1", legacy=False), "/v2": front("v2.0", legacy=True), "": root}, health)
+    described = [*versions.ROUTES, *(route for resource in served for route in resource.routes)]
+    description = Front("compute", [Resource(openapi.ROUTES, openapi.OpenApi(described))],
+                        authenticator=deps.authenticator, policy=deps.policy, checks=health, options=options)
+    return URLMap({"/v2.1": front("v2.1", legacy=False), "/v2": front("v2.0", legacy=True),
+                   "/openapi.json": description, "": root}, health)

@@ -53,7 +53,7 @@ def _devices(schema: Schema) -> Schema:
     return {"type": "array", "items": schema, "maxItems": 64}
 
 
-_IMAGE_REF = {"oneOf": [s.UUID, {"type": "string", "maxLength": 0}]}
+_IMAGE_REF = {"oneOf": [s.UUID | {"minLength": 1}, {"type": "string", "maxLength": 0}]}
 _BASE: Schema = {
     "name": s.NAME, "imageRef": _IMAGE_REF,
     "flavorRef": {"type": ["string", "integer"], "minLength": 1, "maxLength": 255},

@@ -98,9 +98,12 @@ def application_of(libraries: Libraries, sender: Sender) -> URLMap:
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"')
+        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"',
+        idempotency=Idempotency(KeyStore(plane.api, plane.cells, Keyring.load(keys_path(conf)).get(SERVICES))))
+    compute_api = application.build(deps)
     apps: dict[str, Any] = {
-        "/compute": application.build(deps),
+        "/compute": compute_api,
+        "/openapi.json": compute_api.again("/compute", "/openapi.json"),
         "/image": image_front.make_front(conf, libraries.images, authenticator=authenticator, policy=libraries.policy,
                                          checks=health),
         "/placement": placement_app.make_app(plane.api, authenticator=authenticator, policy=libraries.policy,
