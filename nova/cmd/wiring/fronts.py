@@ -98,8 +98,7 @@ def application_of(libraries: Libraries, sender: Sender) -> URLMap:
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"',
-        idempotency=Idempotency(KeyStore(plane.api, plane.cells, Keyring.load(keys_path(conf)).get(SERVICES))))
+        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"')
     compute_api = application.build(deps)
     apps: dict[str, Any] = {
         "/compute": compute_api,
