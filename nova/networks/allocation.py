@@ -15,8 +15,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from nova import concurrency, errors
+from nova.db.api import floating_ips
 from nova.db.api import network_queries as queries
-from nova.networks import documents
+from nova.db.api import security_groups as group_tables
+from nova.networks import documents, security_groups
 from nova.networks.documents import Document
 
 Requested = list[dict[str, Any]] | Literal["auto", "none"] | None
@@ -26,11 +28,13 @@ _OUI = "fa:16:3e"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Nic:
-    """One interface that a server is to have: its network, the address when a certain one was asked for, its tag."""
+    """One interface that a server is to have: its network, the address when a certain one was asked for, its tag; or
+    the port that is there already, with the rows of its addresses."""
 
     network: sa.Row[Any]
     fixed_ip: str | None = None
     tag: str | None = None
+    port: Sequence[sa.Row[Any]] = ()
 
 
 def plan(conn: sa.Connection, project_id: str, requested: Requested) -> list[Nic]:
@@ -47,12 +51,20 @@ def plan(conn: sa.Connection, project_id: str, requested: Requested) -> list[Nic
             raise errors.Invalid(f"Unable to automatically allocate a network for project {project_id}.")
         return [Nic(chosen)] if chosen else []
     by_uuid = {n.uuid: n for n in visible}
-    return [_nic(by_uuid, entry) for entry in requested]
+    return [_of_port(conn, project_id, entry) if entry.get("port") else _nic(by_uuid, entry) for entry in requested]
+
+
+def _of_port(conn: sa.Connection, project_id: str, entry: Mapping[str, Any]) -> Nic:
+    rows = queries.find_ports(conn, uuid=entry["port"], project_id=project_id)
+    if not rows:
+        raise errors.Invalid(f"Port {entry['port']} could not be found.")
+    if entry.get("fixed_ip"):
+        raise errors.Invalid("Specified Fixed IP cannot be used with port: it has its addresses already.")
+    network = next(n for n in queries.visible_networks(conn, None) if n.uuid == rows[0].network_uuid)
+    return Nic(network, None, entry.get("tag"), rows)
 
 
 def _nic(networks: Mapping[str, sa.Row[Any]], entry: Mapping[str, Any]) -> Nic:
-    if entry.get("port"):
-        raise errors.Invalid(f"Port {entry['port']} could not be found.")
     network = networks.get(entry.get("uuid") or "")
     if network is None:
         raise errors.Invalid(f"Network {entry.get('uuid')} could not be found.")
@@ -80,7 +92,12 @@ def check(conn: sa.Connection, project_id: str, requested: Requested) -> int:
     asked = [(nic.network.uuid, nic.fixed_ip) for nic in nics if nic.fixed_ip]
     if len(set(asked)) != len(asked):
         raise errors.Invalid("The same fixed IP address is requested twice.")
+    ports = [nic.port[0].uuid for nic in nics if nic.port]
+    if len(set(ports)) != len(ports):
+        raise errors.Invalid("The same port is requested twice.")
     for nic in nics:
+        if nic.port and nic.port[0].instance_uuid is not None:
+            raise errors.Conflict(f"Port {nic.port[0].uuid} is still in use.")
         if nic.fixed_ip:
             row = queries.address_row(conn, nic.network.uuid, _number(nic.fixed_ip, nic.network))
             if row is not None:
@@ -96,10 +113,12 @@ def _refuse_if_used(row: sa.Row[Any], address: str) -> None:
 
 
 def allocate(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: str | None,
-             requested: Requested = None, cell_id: int | None = None) -> list[Document]:
+             requested: Requested = None, groups: Sequence[str] = ("default",),
+             cell_id: int | None = None) -> list[Document]:
     """Give a server its ports and addresses; returns its network info. Repeating it returns the same.
 
-    Raises :class:`errors.Conflict` when a network is full, :class:`errors.Invalid` for what cannot be had.
+    ``groups`` are names of security groups, for ports that are made here. Raises :class:`errors.Conflict` when a
+    network is full, :class:`errors.Invalid` for what cannot be had.
     """
     mac = _new_mac()
     rows = queries.own_ports(conn, instance_uuid, mac)
@@ -107,16 +126,43 @@ def allocate(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: 
     if existing:
         return _again(conn, instance_uuid, host, existing)
     nics = plan(conn, project_id, requested)
-    vifs = []
+    place = {"instance_uuid": instance_uuid, "host": host, "cell_id": cell_id}
+    made: list[Document] = []
+    membership = documents.Membership()
+    if any(not nic.port for nic in nics):
+        membership = security_groups.membership(conn, project_id, groups)
     for index, nic in enumerate(nics):
-        if index or len(rows) > len(existing):
-            mac = _unused_mac(conn)
-        port = _port(nic, index, mac, project_id, instance_uuid)
-        port |= {"host": host, "cell_id": cell_id}
-        address = _take_fixed(conn, nic, port) if nic.fixed_ip else _take_any(conn, nic.network, port)
-        queries.insert_port(conn, port)
-        vifs.append(documents.vif(port, nic.network, [address]))
-    return vifs
+        if nic.port:
+            _bring(conn, nic, place | {"nic_index": index, "tag": nic.tag})
+            continue
+        if made or len(rows) > len(existing):
+            mac = unused_mac(conn)
+        port = new_port(nic.network, mac, project_id) | place | {"nic_index": index, "tag": nic.tag}
+        made.append(documents.vif(port, nic.network, [make(conn, nic, port, membership)], membership))
+    if len(made) < len(nics):
+        return documents.network_info(conn, [instance_uuid])[instance_uuid]
+    return made
+
+
+def _bring(conn: sa.Connection, nic: Nic, values: dict[str, Any]) -> None:
+    """A port that a user made becomes the server's."""
+    version = documents.version_at(nic.network.now)
+    if not queries.take_port(conn, nic.port[0].uuid, values | {"version": max(version, nic.port[0].version + 1)}):
+        raise errors.Conflict(f"Port {nic.port[0].uuid} is still in use.")
+
+
+def make(conn: sa.Connection, nic: Nic, port: Mapping[str, Any], membership: documents.Membership) -> str:
+    """Write a port, with its address and its groups; returns the address."""
+    address = _take_fixed(conn, nic, port) if nic.fixed_ip else _take_any(conn, nic.network, port)
+    queries.insert_port(conn, port)
+    group_tables.join(conn, [port["uuid"]], membership.groups)
+    return address
+
+
+def add_address(conn: sa.Connection, port: sa.Row[Any], network: sa.Row[Any], fixed_ip: str | None = None) -> str:
+    """One more address for a port."""
+    holder = {"uuid": port.uuid}
+    return _take_fixed(conn, Nic(network, fixed_ip), holder) if fixed_ip else _take_any(conn, network, holder)
 
 
 def _again(conn: sa.Connection, instance_uuid: str, host: str | None, rows: Sequence[sa.Row[Any]]) -> list[Document]:
@@ -130,7 +176,7 @@ def _new_mac() -> str:
     return f"{_OUI}:{value >> 16:02x}:{value >> 8 & 255:02x}:{value & 255:02x}"
 
 
-def _unused_mac(conn: sa.Connection) -> str:
+def unused_mac(conn: sa.Connection) -> str:
     for _ in range(_ATTEMPTS):
         mac = _new_mac()
         if not queries.own_ports(conn, "", mac):
@@ -138,11 +184,12 @@ def _unused_mac(conn: sa.Connection) -> str:
     raise errors.Conflict("No unused hardware address was found.")
 
 
-def _port(nic: Nic, index: int, mac: str, project_id: str, instance_uuid: str) -> dict[str, Any]:
+def new_port(network: sa.Row[Any], mac: str, project_id: str) -> dict[str, Any]:
+    """The row of a port that is in no server; ``network`` brings the time along."""
     uuid = concurrency.uuid4()
-    return {"uuid": uuid, "network_uuid": nic.network.uuid, "project_id": project_id, "instance_uuid": instance_uuid,
-            "nic_index": index, "mac": mac, "device": f"tap{uuid[:11]}", "tag": nic.tag, "security_groups": ["default"],
-            "created_at": nic.network.now, "version": documents.version_at(nic.network.now)}
+    return {"uuid": uuid, "network_uuid": network.uuid, "project_id": project_id, "instance_uuid": None,
+            "nic_index": None, "mac": mac, "device": f"tap{uuid[:11]}", "tag": None, "host": None, "cell_id": None,
+            "name": "", "lasting": False, "created_at": network.now, "version": documents.version_at(network.now)}
 
 
 def _take_any(conn: sa.Connection, network: sa.Row[Any], port: Mapping[str, Any]) -> str:
@@ -195,8 +242,24 @@ def bind(conn: sa.Connection, instance_uuid: str, host: str) -> list[Document]:
 
 
 def release(conn: sa.Connection, instance_uuid: str) -> int:
-    """Give back all that a server has here; its addresses are free again after the lease time. May be repeated."""
-    return queries.release(conn, instance_uuid)
+    """Give back all that a server has here; its addresses are free again after the lease time. May be repeated.
+
+    Ports that a user made stay, in no server. Returns how many ports are gone.
+    """
+    ports = queries.ports_of_server(conn, instance_uuid)
+    lasting = [port.uuid for port in ports if port.lasting]
+    if lasting:
+        queries.free_ports(conn, lasting)
+    return remove(conn, [port.uuid for port in ports if not port.lasting])
+
+
+def remove(conn: sa.Connection, port_uuids: Sequence[str]) -> int:
+    """Ports go, with their addresses and memberships; floating addresses that led to them lead nowhere."""
+    if not port_uuids:
+        return 0
+    floating_ips.let_go(conn, port_uuids)
+    group_tables.leave(conn, port_uuids)
+    return queries.release_ports(conn, port_uuids)
 
 
 def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> bool:
@@ -222,5 +285,5 @@ def audit(conn: sa.Connection, living: Set[str]) -> list[Leak]:
 def repair(conn: sa.Connection, leak: Leak) -> bool:
     """Free what an audit found; False when it is gone or in order by now."""
     if leak.kind == "port":
-        return queries.release(conn, leak.owner) > 0
+        return release(conn, leak.owner) > 0
     return queries.free_orphan(conn, int(leak.id), leak.owner)

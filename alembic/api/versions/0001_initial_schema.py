@@ -119,6 +119,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_consumers_project_id_user_id", "consumers", ["project_id", "user_id"], unique=False)
     op.create_table(
+        "event_listeners",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=36), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_event_listeners")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "flavors",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("flavorid", sa.String(length=255), nullable=False),
@@ -151,6 +165,64 @@ def upgrade() -> None:
         mysql_engine="InnoDB",
     )
     op.create_table(
+        "floating_ips",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("pool_uuid", sa.String(length=36), nullable=False),
+        sa.Column("range_uuid", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.String(length=39), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("port_uuid", sa.String(length=36), nullable=True),
+        sa.Column("fixed_address", sa.String(length=39), nullable=True),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("allocated_at", sa.Double(), nullable=True),
+        sa.Column("updated_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_floating_ips")),
+        sa.UniqueConstraint("address", name=op.f("uq_floating_ips_address")),
+        sa.UniqueConstraint("number", name=op.f("uq_floating_ips_number")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index("ix_floating_ips_free", "floating_ips", ["pool_uuid", "project_id", "number"], unique=False)
+    op.create_index(op.f("ix_floating_ips_port_uuid"), "floating_ips", ["port_uuid"], unique=False)
+    op.create_index(op.f("ix_floating_ips_project_id"), "floating_ips", ["project_id"], unique=False)
+    op.create_index(op.f("ix_floating_ips_range_uuid"), "floating_ips", ["range_uuid"], unique=False)
+    op.create_table(
+        "floating_pools",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("interface", sa.String(length=15), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_floating_pools")),
+        sa.UniqueConstraint("name", name=op.f("uq_floating_pools_name")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "floating_ranges",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("pool_uuid", sa.String(length=36), nullable=False),
+        sa.Column("cidr", sa.String(length=43), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_floating_ranges")),
+        sa.UniqueConstraint("cidr", name=op.f("uq_floating_ranges_cidr")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index(op.f("ix_floating_ranges_pool_uuid"), "floating_ranges", ["pool_uuid"], unique=False)
+    op.create_table(
         "host_mappings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),
@@ -165,6 +237,28 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("lease_until", sa.Double(), nullable=False),
+        sa.Column(
+            "answer",
+            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=True,
+        ),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency_keys")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index("ix_idempotency_keys_created", "idempotency_keys", ["created_at"], unique=False)
     op.create_table(
         "identity_domains",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -386,6 +480,20 @@ def upgrade() -> None:
         mysql_engine="InnoDB",
     )
     op.create_table(
+        "network_changes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("instance_uuid", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_network_changes")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index(op.f("ix_network_changes_instance_uuid"), "network_changes", ["instance_uuid"], unique=False)
+    op.create_table(
         "networks",
         sa.Column("uuid", sa.String(length=36), nullable=False),
         sa.Column("label", sa.String(length=255), nullable=False),
@@ -474,14 +582,12 @@ def upgrade() -> None:
         sa.Column("deadline", sa.Double(), nullable=True),
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("fault", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
         sa.Column("cell_uuid", sa.String(length=36), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_operations")),
         sa.UniqueConstraint("instance_uuid", "seq", name=op.f("uq_operations_instance_uuid_seq")),
-        sa.UniqueConstraint("project_id", "idempotency_key", name=op.f("uq_operations_project_id_idempotency_key")),
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -493,18 +599,51 @@ def upgrade() -> None:
     op.create_index("ix_operations_finished", "operations", ["finished_at"], unique=False)
     op.create_index("ix_operations_owner", "operations", ["owner", "state"], unique=False)
     op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("versioned", sa.Boolean(), nullable=False),
+        sa.Column("event_type", sa.String(length=128), nullable=False),
+        sa.Column("priority", sa.String(length=8), nullable=False),
+        sa.Column("publisher_id", sa.String(length=255), nullable=False),
+        sa.Column("context", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("payload", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "port_security_groups",
+        sa.Column("port_uuid", sa.String(length=36), nullable=False),
+        sa.Column("group_uuid", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("port_uuid", "group_uuid", name=op.f("pk_port_security_groups")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index("ix_port_security_groups_group_uuid", "port_security_groups", ["group_uuid"], unique=False)
+    op.create_table(
         "ports",
         sa.Column("uuid", sa.String(length=36), nullable=False),
         sa.Column("network_uuid", sa.String(length=36), nullable=False),
         sa.Column("project_id", sa.String(length=64), nullable=False),
-        sa.Column("instance_uuid", sa.String(length=36), nullable=False),
-        sa.Column("nic_index", sa.Integer(), nullable=False),
+        sa.Column("instance_uuid", sa.String(length=36), nullable=True),
+        sa.Column("nic_index", sa.Integer(), nullable=True),
         sa.Column("mac", sa.String(length=17), nullable=False),
         sa.Column("device", sa.String(length=15), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=True),
         sa.Column("cell_id", sa.Integer(), nullable=True),
         sa.Column("tag", sa.String(length=60), nullable=True),
-        sa.Column("security_groups", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("lasting", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_ports")),
@@ -612,6 +751,66 @@ def upgrade() -> None:
     op.create_index(op.f("ix_resource_providers_parent_uuid"), "resource_providers", ["parent_uuid"], unique=False)
     op.create_index(op.f("ix_resource_providers_root_uuid"), "resource_providers", ["root_uuid"], unique=False)
     op.create_index(op.f("ix_resource_providers_updated_at"), "resource_providers", ["updated_at"], unique=False)
+    op.create_table(
+        "security_group_rules",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("group_uuid", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("direction", sa.String(length=7), nullable=False),
+        sa.Column("ethertype", sa.String(length=4), nullable=False),
+        sa.Column("protocol", sa.String(length=16), nullable=True),
+        sa.Column("port_min", sa.Integer(), nullable=True),
+        sa.Column("port_max", sa.Integer(), nullable=True),
+        sa.Column("remote_cidr", sa.String(length=49), nullable=True),
+        sa.Column("remote_group", sa.String(length=36), nullable=True),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_security_group_rules")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index(op.f("ix_security_group_rules_group_uuid"), "security_group_rules", ["group_uuid"], unique=False)
+    op.create_index(
+        op.f("ix_security_group_rules_remote_group"), "security_group_rules", ["remote_group"], unique=False
+    )
+    op.create_table(
+        "security_groups",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("updated_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_security_groups")),
+        sa.UniqueConstraint("project_id", "name", name=op.f("uq_security_groups_project_id_name")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "server_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("instance_uuid", sa.String(length=36), nullable=False),
+        sa.Column("event", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_server_events")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index("ix_server_events_created", "server_events", ["created_at"], unique=False)
     op.create_table(
         "server_group_members",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

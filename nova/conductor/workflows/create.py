@@ -18,7 +18,7 @@ from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
-from nova.networks import allocation
+from nova.networks import allocation, documents
 from nova.placement import claims
 from nova.placement.resources import resources_of
 from nova.workflow import Again, Result, Row, Run
@@ -57,7 +57,8 @@ def _first_claim(run: Run, decision: dict[str, Any]) -> Any:
             if refusal is None:
                 rest = [h for h in decision["ranked"][index + 1:] if h["cell_uuid"] == host["cell_uuid"]]
                 vifs = allocation.allocate(conn, instance_uuid=row.instance_uuid, project_id=row.project_id,
-                                           host=host["host"], requested=run.inputs.get("networks"))
+                                           host=host["host"], requested=run.inputs.get("networks"),
+                                           groups=run.inputs.get("security_groups") or ("default",))
                 return {"selected": host, "alternates": rest[:decision.get("max_alternates", 2)],
                         "network_info": vifs, "refused": refused}
             refused[host["host"]] = refusal.message
@@ -88,7 +89,7 @@ def record(run: Run) -> Result:
         "host": selected["host"], "node": selected["node"], "compute_uuid": selected["uuid"], "epoch": row.epoch,
         "availability_zone": selected.get("availability_zone") or request["instance"].get("availability_zone"),
         "task_state": "spawning", "network_info": run.data["network_info"],
-        "addresses": _addresses(run.data["network_info"])}
+        "addresses": documents.all_addresses(run.data["network_info"])}
     _copy_into(cell, env, row, server, request["block_devices"], image)
 
     def known(conn: sa.Connection) -> None:
@@ -97,10 +98,6 @@ def record(run: Run) -> Result:
         mappings.delete_build_request(conn, row.instance_uuid)
 
     return Result(data={"image": image}, effect=known, close="moved")
-
-
-def _addresses(vifs: list[dict[str, Any]]) -> str:
-    return " ".join(ip["address"] for vif in vifs for ip in vif["ips"])
 
 
 def _copy_into(cell: Cell, env: Environment, row: Row, server: dict[str, Any], devices: list[dict[str, Any]],

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova.db import schema
-from nova.db.api.networks import addresses, networks, ports
+from nova.db.api.networks import addresses, network_changes, networks, ports
 
 _BLOCK = 256
 
@@ -34,10 +34,10 @@ _TAKE = sa.update(addresses).where(
 ).values(port_uuid=sa.bindparam("port"), allocated_at=schema.db_now(), released_at=None, leased=False)
 _INSERT_PORT = sa.insert(ports)
 _LEASE_TIME = sa.select(networks.c.lease_time).where(networks.c.uuid == addresses.c.network_uuid).scalar_subquery()
-_GIVE_BACK = sa.update(addresses).where(
-    addresses.c.port_uuid.in_(sa.select(ports.c.uuid).where(ports.c.instance_uuid == sa.bindparam("server"))),
-).values(port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now() + _LEASE_TIME)
-_DELETE_PORTS = sa.delete(ports).where(ports.c.instance_uuid == sa.bindparam("server"))
+_GIVE_BACK = sa.update(addresses).where(addresses.c.port_uuid.in_(sa.bindparam("gone", expanding=True))).values(
+    port_uuid=None, leased=False, released_at=schema.db_now(), reusable_at=schema.db_now() + _LEASE_TIME)
+_OF_SERVER = sa.select(ports.c.uuid, ports.c.lasting).where(ports.c.instance_uuid == sa.bindparam("server"))
+_DELETE_PORTS = sa.delete(ports).where(ports.c.uuid.in_(sa.bindparam("gone", expanding=True)))
 
 
 def now(conn: sa.Connection) -> float:
@@ -138,10 +138,77 @@ def insert_port(conn: sa.Connection, values: Mapping[str, Any]) -> None:
     conn.execute(_INSERT_PORT, values)
 
 
-def release(conn: sa.Connection, instance_uuid: str) -> int:
-    """Give back the addresses of a server and remove its ports; returns how many ports there were."""
-    conn.execute(_GIVE_BACK, {"server": instance_uuid})
-    return conn.execute(_DELETE_PORTS, {"server": instance_uuid}).rowcount
+def release_ports(conn: sa.Connection, port_uuids: Collection[str]) -> int:
+    """Give back the addresses of ports and remove them; returns how many there were."""
+    if not port_uuids:
+        return 0
+    conn.execute(_GIVE_BACK, {"gone": list(port_uuids)})
+    return conn.execute(_DELETE_PORTS, {"gone": list(port_uuids)}).rowcount
+
+
+def ports_of_server(conn: sa.Connection, instance_uuid: str) -> Sequence[sa.Row[str, bool]]:
+    """Uuids of a server's ports, each with whether it outlives the server."""
+    return conn.execute(_OF_SERVER, {"server": instance_uuid}).all()
+
+
+def take_port(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
+    """A port that is in no server becomes a server's; False when it is gone or in one."""
+    return conn.execute(sa.update(ports).where(ports.c.uuid == uuid, ports.c.instance_uuid.is_(None)).values(
+        **values)).rowcount == 1
+
+
+def free_ports(conn: sa.Connection, port_uuids: Collection[str]) -> int:
+    """These ports are in no server from now on; they keep their addresses."""
+    return conn.execute(sa.update(ports).where(ports.c.uuid.in_(list(port_uuids))).values(
+        instance_uuid=None, nic_index=None, host=None, cell_id=None, tag=None)).rowcount
+
+
+def change_port(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
+    return conn.execute(sa.update(ports).where(ports.c.uuid == uuid).values(**values)).rowcount == 1
+
+
+def find_ports(conn: sa.Connection, **columns: Any) -> Sequence[sa.Row[Any]]:
+    """Ports with these columns, a row per address, oldest first; a list stands for any of its members."""
+    where = [ports.c[name].in_(list(v)) if isinstance(v, list | tuple | set) else ports.c[name] == v
+             for name, v in columns.items()]
+    return conn.execute(_JOINED.where(*where).order_by(None).order_by(
+        ports.c.created_at, ports.c.uuid, addresses.c.number)).all()
+
+
+def give_back(conn: sa.Connection, port_uuid: str, address: str) -> bool:
+    """A port loses one of its addresses; False when it did not have it."""
+    return conn.execute(sa.update(addresses).where(
+        addresses.c.port_uuid == port_uuid, addresses.c.address == address).values(
+        port_uuid=None, leased=False, released_at=schema.db_now(),
+        reusable_at=schema.db_now() + _LEASE_TIME)).rowcount == 1
+
+
+def update_network(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
+    return conn.execute(sa.update(networks).where(networks.c.uuid == uuid).values(**values)).rowcount == 1
+
+
+def mark(conn: sa.Connection, instance_uuids: Collection[str], version: int) -> None:
+    """These servers are to be told: their ports get a newer version."""
+    conn.execute(sa.update(ports).where(ports.c.instance_uuid.in_(list(instance_uuids))).values(
+        version=sa.case((ports.c.version >= version, ports.c.version + 1), else_=version)))
+    for uuid in instance_uuids:
+        conn.execute(sa.insert(network_changes).values(instance_uuid=uuid, created_at=schema.db_now()))
+
+
+def changes(conn: sa.Connection, instance_uuids: Collection[str] | None = None,
+            limit: int = 500) -> Sequence[sa.Row[Any]]:
+    """Changes that no cell knows of yet, oldest first: of these servers, or of any."""
+    query = sa.select(network_changes).order_by(network_changes.c.id).limit(limit)
+    if instance_uuids is not None:
+        query = query.where(network_changes.c.instance_uuid.in_(list(instance_uuids)))
+    return conn.execute(query).all()
+
+
+def forget_changes(conn: sa.Connection, rows: Iterable[sa.Row[Any]]) -> None:
+    """They have arrived. The time is compared too, because SQLite gives a number again once it is free."""
+    c = network_changes.c
+    for row in rows:
+        conn.execute(sa.delete(network_changes).where(c.id == row.id, c.created_at == row.created_at))
 
 
 def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> None:
@@ -159,8 +226,8 @@ def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> boo
 
 
 def owners(conn: sa.Connection) -> Sequence[sa.Row[str, str]]:
-    """Every port with its server, for the audit."""
-    return conn.execute(sa.select(ports.c.uuid, ports.c.instance_uuid)).all()
+    """Every port that is in a server, with it, for the audit."""
+    return conn.execute(sa.select(ports.c.uuid, ports.c.instance_uuid).where(ports.c.instance_uuid.is_not(None))).all()
 
 
 def orphan_addresses(conn: sa.Connection) -> Sequence[sa.Row[int, str, str]]:

@@ -39,14 +39,15 @@ ports = schema.table(
     sa.Column("uuid", schema.Uuid, primary_key=True),
     sa.Column("network_uuid", schema.Uuid, nullable=False, index=True),
     sa.Column("project_id", sa.String(64), nullable=False, index=True),
-    sa.Column("instance_uuid", schema.Uuid, nullable=False),
-    sa.Column("nic_index", sa.Integer, nullable=False),
+    sa.Column("instance_uuid", schema.Uuid),  # NULL, with the index: made by a user, in no server yet
+    sa.Column("nic_index", sa.Integer),
     sa.Column("mac", sa.String(17), nullable=False, unique=True),
     sa.Column("device", sa.String(15), nullable=False),
     sa.Column("host", schema.Name),
     sa.Column("cell_id", sa.Integer),
     sa.Column("tag", sa.String(60)),
-    sa.Column("security_groups", schema.Json, nullable=False),
+    sa.Column("name", schema.Name, nullable=False, default=""),
+    sa.Column("lasting", sa.Boolean, nullable=False, default=False),  # made by a user: outlives its server
     sa.Column("created_at", schema.Time, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("instance_uuid", "nic_index"),
@@ -66,4 +67,13 @@ addresses = schema.table(
     sa.Column("leased", sa.Boolean, nullable=False),
     sa.UniqueConstraint("network_uuid", "number"),
     sa.Index("ix_addresses_free", "network_uuid", "port_uuid", "reusable_at", "number"),
+)
+
+#: Servers whose network information in their cell is older than what stands here. Written with every change, in its
+#: transaction; whoever has brought the news to the cell deletes the rows that it has read.
+network_changes = schema.table(
+    "network_changes", metadata,
+    sa.Column("id", schema.BigId, primary_key=True, autoincrement=True),
+    sa.Column("instance_uuid", schema.Uuid, nullable=False, index=True),
+    sa.Column("created_at", schema.Time, nullable=False),
 )

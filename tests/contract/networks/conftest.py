@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from nova import concurrency
+from nova.db.api import floating_ips, security_groups
 from nova.db.api import networks as tables
 from nova.db.engine import Database
 from nova.networks import allocation
@@ -19,7 +20,10 @@ from nova.networks.manager import Networks
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
     database = Database(database_url, synchronous="OFF")
-    tables.networks.metadata.create_all(database.engine, [tables.networks, tables.ports, tables.addresses])
+    tables.networks.metadata.create_all(database.engine, [
+        tables.networks, tables.ports, tables.addresses, tables.network_changes, security_groups.groups,
+        security_groups.rules, security_groups.members, floating_ips.pools, floating_ips.ranges,
+        floating_ips.addresses])
     yield database
     database.dispose()
 

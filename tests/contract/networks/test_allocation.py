@@ -161,7 +161,7 @@ def test_common_case_is_a_handful_of_statements(networks: Networks, allocate: Al
     seen: list[str] = []
     sa.event.listen(db.engine, "before_cursor_execute", lambda conn, cur, text, *rest: seen.append(text))
     allocate()
-    assert len([s for s in seen if not s.startswith(("BEGIN", "COMMIT"))]) == 5
+    assert len([s for s in seen if not s.startswith(("BEGIN", "COMMIT"))]) == 7
 
 
 def test_bind_moves_the_ports(networks: Networks, allocate: Allocate, db: Database) -> None:
