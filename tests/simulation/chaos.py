@@ -63,6 +63,33 @@ class Chaos:
         for node in self.starters:
             self.boot_node(node)
 
+    def begin(self) -> None:
+        """Start everything and wait until the hosts are known; from then on who dies comes back by himself."""
+        self.start()
+        concurrency.spawn(self.revive, name="revive")
+        self.cloud.wait_ready(timeout=120)
+
+    def strike(self) -> None:
+        """Draw what goes wrong from now on: messages, deaths, and in some stories what hosts refuse."""
+        rng, faults = self.sim.rng, self.faults
+        faults.drop = rng.choice([0.0, 0.2, 1.0])
+        faults.duplicate = rng.choice([0.0, 0.3])
+        faults.delay = rng.choice([0.0, 0.2, 3.0])
+        faults.lose_call = rng.choice([0.0, 0.05])
+        self.rate, self.budget = rng.choice([0.02, 0.05, 0.2]), rng.randrange(1, 9)
+        if rng.random() < 0.4:
+            self.refuse(rng.choice(["spawn:1", "spawn:2", "spawn", "destroy:1"]))
+
+    def refuse(self, what: str) -> None:
+        """``method:times``, or ``method`` for always: on every host, and again when one starts anew."""
+        self.conf.set_override("fail_at", [what], "fake")
+        method, _, times = what.partition(":")
+        for service in self.cloud.hosts.values():
+            service.manager.driver.knobs.fail(method, times=int(times or -1))
+
+    def pause(self, longest: float) -> None:
+        concurrency.sleep(self.sim.rng.uniform(0, longest))
+
     def boot_node(self, node: str) -> None:
         with self.sim.node(node):
             concurrency.spawn(self.starters[node], name=f"start-{node}")
@@ -111,6 +138,15 @@ class Chaos:
                                             "due_at", "attempt")} for r in rows]
                 raise AssertionError(f"operations have not ended: {brief}")
             concurrency.sleep(1.0)
+
+    def insist(self, deleted: set[str]) -> None:
+        """A host that refused once made the delete fail with a reason: asked again it works."""
+        for uuid in sorted(deleted):
+            row = self.cloud.server(uuid)
+            if row is not None:
+                assert row["vm_state"] == "error" and row["fault"]["message"] == "Told to fail at destroy.", row
+                self.cloud.operations.delete(self.cloud.context(), uuid)
+        self.settle()
 
     def check(self, servers: list[str], deleted: set[str]) -> None:
         """Nothing leaked, nothing stuck: every server has its guest, or is in error with a fault, or gone."""
