@@ -21,6 +21,7 @@ from nova.db.api import server_groups
 from nova.db.api.tables import operations as api_operations
 from nova.networks import allocation
 from nova.operations.acceptance import Deps, new_row
+from nova.operations.details import short_v6
 from nova.placement.resources import resources_of
 from nova.workflow.operations import CREATE
 
@@ -213,7 +214,7 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "server_group": request.group["uuid"] if request.group else None,
         "trusted_certs": list(request.trusted_certs) if request.trusted_certs else None,
         "config_drive": "True" if request.config_drive else "", "access_ip_v4": request.access_ip_v4,
-        "access_ip_v6": request.access_ip_v6, "auto_disk_config": request.auto_disk_config,
+        "access_ip_v6": short_v6(request.access_ip_v6), "auto_disk_config": request.auto_disk_config,
         "root_device_name": None, "locked_by": None, "locked_reason": None, "epoch": 0, "op_seq": 0,
         "deleted": False, "created_at": now, "updated_at": now, "launched_at": None, "terminated_at": None,
         "deleted_at": None}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,17 @@ def update(deps: Deps, context: RequestContext, uuid: str, values: dict[str, Any
     unknown = set(values) - UPDATABLE
     if unknown:
         raise errors.Invalid(f"A server's {', '.join(sorted(unknown))} cannot be changed.")
+    if "access_ip_v6" in values:
+        values = values | {"access_ip_v6": short_v6(values["access_ip_v6"])}
     return _change(deps, context, uuid, lambda row: dict(values))
+
+
+def short_v6(address: str | None) -> str | None:
+    """An IPv6 address as it is kept and shown, however it was written. Raises Invalid for what is none."""
+    try:
+        return str(ipaddress.IPv6Address(address)) if address else address
+    except ValueError as e:
+        raise errors.Invalid(f"{address} is not an IPv6 address") from e
 
 
 def change_metadata(deps: Deps, context: RequestContext, uuid: str,

@@ -8,8 +8,11 @@ MAX_CHARS = 100 * 1024
 
 
 def tail(text: str, lines: int | None) -> str:
-    """The last ``lines`` lines (all if None), and of these at most :data:`MAX_CHARS` characters."""
+    """The last ``lines`` lines (all if None), and of these at most :data:`MAX_CHARS` characters.
+
+    What stands behind the last line feed counts as a line, also when it is nothing.
+    """
     text = text[-MAX_CHARS:]
     if lines is None:
         return text
-    return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""
+    return "\n".join(text.split("\n")[-lines:]) if lines > 0 else ""

@@ -68,11 +68,13 @@ class FrontOptions:
     ``strict_methods``: 405 for a known path with another method (else 404, as the Compute API does).
     ``project_in_url``: paths may start with the caller's project. ``lenient``: unknown members of a body are dropped.
     ``id_header``: a second header that carries the request id. ``media_types``: accepted types of bodies.
+    ``strict_slash``: nothing is at a path that ends with a slash, but for the root.
     """
 
     max_body: int = 114688
     strict_methods: bool = True
     project_in_url: bool = False
+    strict_slash: bool = False
     lenient: bool = False
     id_header: str | None = None
     www_authenticate: str = "Keystone uri=\"\""
@@ -162,7 +164,7 @@ class Front:
             path = raw_path.encode("latin-1").decode("utf-8")
         except (UnicodeDecodeError, UnicodeEncodeError):
             return None
-        if "\0" in path:
+        if "\0" in path or (self._options.strict_slash and path.endswith("/") and path.strip("/")):
             return None
         found = self._router.match(path)
         if found is None and self._options.project_in_url:

@@ -193,13 +193,13 @@ class _Unique:
 
 def _id(request: Request) -> int:
     text = request.match["id"]
-    if not text.isascii() or not text.isdecimal() or len(text) > 10:
+    if not text.isascii() or not text.removeprefix("-").isdecimal() or len(text) > 10:
         raise errors.Invalid(f"Invalid input received: {text[:64]} is not the number of an aggregate")
     return int(text)
 
 
 def _find(conn: sa.Connection, number: int) -> dict[str, Any]:
-    row = table.get(conn, number) if number <= s.MAX_INT else None
+    row = table.get(conn, number) if 0 <= number <= s.MAX_INT else None
     if row is None:
         raise errors.NotFound(f"Aggregate {number} could not be found.")
     return row

@@ -171,7 +171,7 @@ def build(deps: Deps) -> URLMap:
     served = resources(deps)
     health = deps.health or Health()
     options = FrontOptions(
-        max_body=deps.conf.api.max_request_body_size, strict_methods=False, project_in_url=True,
+        max_body=deps.conf.api.max_request_body_size, strict_methods=False, project_in_url=True, strict_slash=True,
         id_header="x-compute-request-id", www_authenticate=deps.www_authenticate, media_types=_MEDIA,
         proxy_headers=deps.conf.api.enable_proxy_headers_parsing)
 

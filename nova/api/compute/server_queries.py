@@ -124,7 +124,8 @@ def build(request: Request, *, action: str, max_limit: int, columns: tuple[str, 
     """The query that a request means; ``action`` is ``index`` or ``detail``. None: nothing can match."""
     privileged = request.allowed("os_compute_api:servers:allow_all_filters")
     filters = _filters(request, privileged)
-    if not _add_status(request, filters):
+    limit = request.arg("limit")
+    if not _add_status(request, filters) or (limit and not limit.strip("0")):
         return None
     project_id = _project(request, action, filters)
     return Query(project_id=project_id, filters=filters, sort=_sort(request), limit=paging.limit_of(request, max_limit),

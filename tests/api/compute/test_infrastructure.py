@@ -194,6 +194,7 @@ def test_an_aggregate_from_creation_to_deletion(api: Api) -> None:
     admin(api, "DELETE", path)
     assert refusal(api, "GET", path) == (404, f"Aggregate {number} could not be found.")
     assert refusal(api, "GET", "/os-aggregates/x")[0] == 400
+    assert [refusal(api, method, "/os-aggregates/-1")[0] for method in ("GET", "DELETE")] == [404, 404]
 
 
 def test_a_host_is_in_one_zone(api: Api) -> None:

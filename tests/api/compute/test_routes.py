@@ -115,3 +115,9 @@ def test_what_is_gone_says_so(api: Api) -> None:
             assert answer.status == 410
             assert answer.body == {"computeFault": {"code": 410, "message": "This resource is no longer available. No "
                                                                            "forwarding address is given."}}
+
+
+def test_nothing_is_behind_a_trailing_slash(api: Api) -> None:
+    for path, there in (("/servers", 200), ("/servers/", 404), ("/os-simple-tenant-usage/", 404), ("/flavors/1/", 404),
+                        ("/", 200), ("", 200)):
+        assert api("GET", path, who="admin").status == there, path

@@ -119,6 +119,8 @@ def test_lists_are_sorted_paged_and_linked(api: Api) -> None:
     assert set(api("GET", "/servers").body["servers"][0]) == {"id", "name", "links"}
     assert api("GET", "/servers/detail?limit=1").body["servers_links"][0]["href"].startswith(
         "http://cloud/compute/v2.1/servers/detail?limit=1&marker=")
+    assert api("GET", "/servers?limit=0").body == {"servers": []}
+    assert len(ids(api, "?limit=")) == 4
 
 
 def test_filters(api: Api) -> None:
@@ -172,7 +174,8 @@ def test_bad_lists(api: Api, query: str, version: str, status: int, message: str
 
 
 def test_a_create(api: Api) -> None:
-    made = api("POST", "/servers", {"server": BODY | {"metadata": {"k": "v"}}}, version="2.104")
+    made = api("POST", "/servers", {"server": BODY | {"metadata": {"k": "v"}, "accessIPv6": "::0:1"}},
+               version="2.104")
     assert made.status == 202
     server = made.body["server"]
     assert made.headers["location"] == f"http://cloud/compute/v2.1/servers/{server['id']}"
@@ -180,6 +183,7 @@ def test_a_create(api: Api) -> None:
     assert len(server["adminPass"]) == 12
     shown = show(api, server["id"], version="2.104")
     assert (shown["status"], shown["metadata"], shown["OS-EXT-STS:task_state"]) == ("BUILD", {"k": "v"}, "scheduling")
+    assert shown["accessIPv6"] == "::1"
     assert ids(api) == [server["id"]]
     actions = api("GET", f"/servers/{server['id']}/os-instance-actions", version="2.104").body["instanceActions"]
     assert [(a["action"], a["request_id"]) for a in actions] == [("create", made.headers["x-openstack-request-id"])]
@@ -264,6 +268,8 @@ def test_changes(api: Api) -> None:
     changed = api("PUT", path, {"server": {"name": "renamed", "accessIPv4": "10.1.1.1"}}).body["server"]
     assert (changed["name"], changed["accessIPv4"]) == ("renamed", "10.1.1.1")
     assert set(changed) == BASIC
+    changed = api("PUT", path, {"server": {"accessIPv6": "0:0::babe:220.12.22.2"}}).body["server"]
+    assert changed["accessIPv6"] == "::babe:dc0c:1602"
     new = {"server": {"description": "new", "hostname": "a.b", "pinned_availability_zone": None}}
     changed = api("PUT", path, new, version="2.104").body["server"]
     assert (changed["description"], changed["OS-EXT-SRV-ATTR:hostname"]) == ("new", "a.b")
