@@ -28,14 +28,13 @@ from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.db.operations import OperationTables
 from nova.db.services import ServiceTables
+from nova.store import idempotency
 
 LOG = logging.getLogger(__name__)
 #: Seconds between two nudges of a janitor for the same row of a host.
 _NUDGE_AGAIN = 5.0
 #: So few services may fall silent together by chance.
 _SEVERAL = 3
-#: Seconds that an Idempotency-Key is remembered.
-KEY_LIFETIME = 86400.0
 
 
 class Janitor:
@@ -193,10 +192,13 @@ class Janitor:
 
     def _purge(self, api: Database, cells: list[Cell]) -> None:
         api.run(lambda conn: api_operations.purge(conn, self._retention))
-        api.run(lambda conn: api_operations.forget_keys(conn, KEY_LIFETIME))
+        idempotency.purge_keys(api)
         for cell in cells:
-            self._guarded(cell.uuid, lambda cell=cell: cell.database.run(
-                lambda conn: cell_operations.purge(conn, self._retention)))
+            self._guarded(cell.uuid, lambda cell=cell: self._purge_cell(cell.database))
+
+    def _purge_cell(self, database: Database) -> None:
+        database.run(lambda conn: cell_operations.purge(conn, self._retention))
+        idempotency.purge_marks(database)
 
 
 def _pulled(cell: Cell, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:

@@ -21,10 +21,13 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from nova import concurrency, errors
+from nova.db.witness import current as current_witness
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 _RETRIES = 6
+#: What stands under this key in the info of a connection is called when its transaction is committed.
+AFTER_COMMIT = "nova.after_commit"
 _DEADLOCKS = {"40001", "40P01", "1213", "1205", "1020"}
 
 
@@ -92,17 +95,26 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction: committed when the block ends, rolled back when it raises."""
         concurrency.checkpoint(f"write:{self.name}")
+        witness = current_witness()
         with self._errors(), self._turn, self.engine.connect() as conn:
+            conn.info.pop(AFTER_COMMIT, None)  # of a transaction on this connection that was rolled back
             if self.dialect == "sqlite":
                 conn.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield conn
+                if witness is not None:
+                    witness.before_commit(self, conn)
                 concurrency.checkpoint(f"tx:commit:{self.name}")
                 self._commit(conn)
+                then = conn.info.pop(AFTER_COMMIT, None)
             except BaseException:
                 self._rollback(conn)
                 raise
+        if witness is not None:
+            witness.after_commit(self)
         concurrency.checkpoint(f"committed:{self.name}")
+        if then is not None:
+            then()
 
     def _commit(self, conn: sa.Connection) -> None:
         if self.dialect == "sqlite":

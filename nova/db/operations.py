@@ -57,13 +57,11 @@ class OperationTables:
             Column("deadline", Time),
             Column("progress", sa.Integer, nullable=False, default=0),
             Column("fault", Json),
-            Column("idempotency_key", Name),
             Column("cell_uuid", Uuid),
             Column("created_at", Time, nullable=False),
             Column("updated_at", Time),
             Column("finished_at", Time),
             UniqueConstraint("instance_uuid", "seq"),
-            UniqueConstraint("project_id", "idempotency_key"),
             Index("ix_operations_due", "state", "due_at"),
             Index("ix_operations_owner", "owner", "state"),
             Index("ix_operations_finished", "finished_at"),
@@ -243,12 +241,6 @@ class OperationTables:
         rows = conn.execute(sa.select(t).where(t.c.operation_uuid == operation_uuid).order_by(t.c.id)).mappings().all()
         return [dict(r) for r in rows]
 
-    def forget_keys(self, conn: sa.Connection, age: float) -> int:
-        """Idempotency keys hold for ``age`` seconds; then they may be used anew."""
-        t = self.operations
-        return conn.execute(t.update().where(t.c.idempotency_key.is_not(None), t.c.created_at < db_now() - age)
-                            .values(idempotency_key=None)).rowcount
-
     def purge(self, conn: sa.Connection, age: float, limit: int = 1000) -> int:
         """Forget operations finished longer ago than ``age`` seconds; one batch."""
         t, s = self.operations, self.steps
@@ -263,6 +255,6 @@ def _defaults(row: dict[str, Any]) -> dict[str, Any]:
     now = row["created_at"]
     full: dict[str, Any] = {"user_id": None, "workflow_version": 1, "secrets": None, "state": "open", "host": None,
                             "step_data": {}, "attempt": 0, "owner": None, "deadline": None, "progress": 0,
-                            "fault": None, "idempotency_key": None, "cell_uuid": None, "updated_at": now,
+                            "fault": None, "cell_uuid": None, "updated_at": now,
                             "finished_at": None}
     return full | row

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -30,6 +30,20 @@ def table(name: str, metadata: sa.MetaData, *columns: Any) -> sa.Table:
         name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin",
         mariadb_engine="InnoDB", mariadb_charset="utf8mb4", mariadb_collate="utf8mb4_bin",
     )
+
+
+def insert_or_leave(conn: sa.Connection, target: sa.Table, rows: list[dict[str, Any]], **values: Any) -> None:
+    """Insert rows whose key is not there yet; another transaction may insert the same ones at this moment.
+
+    ``values`` are the same for every row and may be expressions."""
+    insert: Any
+    if conn.dialect.name == "postgresql":
+        insert = postgresql.insert(target).on_conflict_do_nothing()
+    elif conn.dialect.name == "sqlite":
+        insert = sqlite.insert(target).on_conflict_do_nothing()
+    else:
+        insert = target.insert().prefix_with("IGNORE")
+    conn.execute(insert.values(values) if values else insert, rows)
 
 
 class db_now(GenericFunction[float]):  # noqa: N801 - SQL functions are written small

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from nova import concurrency, errors, states
 from nova.context import RequestContext
@@ -23,6 +20,7 @@ from nova.networks import allocation
 from nova.operations.acceptance import Deps, new_row
 from nova.operations.details import short_v6
 from nova.placement.resources import resources_of
+from nova.store import events
 from nova.workflow.operations import CREATE
 
 GIB = 1024**3
@@ -60,7 +58,6 @@ class CreateRequest:
     scheduler_hints: dict[str, Any] = dataclasses.field(default_factory=dict)
     group: dict[str, Any] | None = None
     trusted_certs: Sequence[str] | None = None
-    idempotency_key: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,32 +68,31 @@ class Created:
     reservation_id: str
 
 
-def create(deps: Deps, context: RequestContext, request: CreateRequest) -> Created:
-    """Raises Invalid for what cannot be built, OverQuota, and Unprocessable for an idempotency key of another request.
+Accepting = Callable[[Created], Any]
 
-    The same key with the same request gives the servers of the first time, whatever became of them.
-    """
+
+def create(deps: Deps, context: RequestContext, request: CreateRequest,
+           accepting: Accepting = lambda created: None) -> Created:
+    """Raises Invalid for what cannot be built, and OverQuota. ``accepting`` is told what is made, within the
+    transaction that makes it."""
     _check(request)
-    if request.idempotency_key is not None and (earlier := _earlier(deps, context, request)) is not None:
-        return earlier
     reservation = f"r-{concurrency.uuid4().replace('-', '')[:8]}"
     for _ in range(_TRIES):
         try:
-            return _accept(deps, context, request, _count(deps, context, request), reservation)
+            return _accept(deps, context, request, _count(deps, context, request), reservation, accepting)
         except errors.OverQuota:
             if request.min_count == request.max_count:
                 raise  # with a range, another request took of the room that was counted: count again
-    return _accept(deps, context, request, request.min_count, reservation)
+    return _accept(deps, context, request, request.min_count, reservation, accepting)
 
 
-def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: int, reservation: str) -> Created:
+def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: int, reservation: str,
+            accepting: Accepting) -> Created:
     servers = [_server(context, request, i, count, reservation) for i in range(count)]
-    rows = [_operation(context, request, s, i) for i, s in enumerate(servers)]
-    if request.idempotency_key is not None:
-        rows[0]["inputs"]["request"] = {"fingerprint": _fingerprint(request), "reservation_id": reservation,
-                                        "servers": [s["uuid"] for s in servers]}
+    rows = [_operation(context, request, s) for s in servers]
     charge = _charge_of(request.flavor)
     now = concurrency.time()
+    created = Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], reservation)
 
     def accept(conn: sa.Connection) -> None:
         deps.quota.charge(conn, context.project_id or "", {k: v * count for k, v in charge.items()},
@@ -115,41 +111,12 @@ def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: 
             conn.execute(server_groups.server_group_members.insert(), [
                 {"group_uuid": request.group["uuid"], "instance_uuid": s["uuid"]} for s in servers])
         api_operations.insert(conn, rows)
+        events.created(conn, servers, rows)
+        accepting(created)
 
-    try:
-        deps.api.run(accept)
-    except exc.IntegrityError:
-        earlier = _earlier(deps, context, request) if request.idempotency_key is not None else None
-        if earlier is None:
-            raise
-        return earlier
+    deps.api.run(accept)
     deps.nudge_api(context, [[r["uuid"], r["epoch"]] for r in rows])
-    return Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], reservation)
-
-
-def _fingerprint(request: CreateRequest) -> str:
-    """What makes two requests the same: everything that was asked for, references by their ids."""
-    asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request)}
-    asked |= {"flavor": request.flavor["flavorid"], "image": (request.image or {}).get("id"),
-              "group": (request.group or {}).get("uuid"), "key_data": None, "idempotency_key": None}
-    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _earlier(deps: Deps, context: RequestContext, request: CreateRequest) -> Created | None:
-    """What the same key was answered with before."""
-    o = api_operations.operations
-    with deps.api.read() as conn:
-        inputs = conn.execute(sa.select(o.c.inputs).where(
-            o.c.project_id == context.project_id, o.c.idempotency_key == request.idempotency_key)).scalar_one_or_none()
-    if inputs is None:
-        return None
-    stored = inputs["request"]
-    if stored["fingerprint"] != _fingerprint(request):
-        raise errors.Unprocessable("This Idempotency-Key was used with another request.")
-    count = len(stored["servers"])
-    servers = [_server(context, request, i, count, stored["reservation_id"]) | {"uuid": uuid}
-               for i, uuid in enumerate(stored["servers"])]
-    return Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], stored["reservation_id"])
+    return created
 
 
 def _check(request: CreateRequest) -> None:
@@ -220,7 +187,7 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "deleted_at": None}
 
 
-def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any], index: int) -> dict[str, Any]:
+def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any]) -> dict[str, Any]:
     image = request.image or {}
     group = request.group
     spec = {
@@ -231,9 +198,9 @@ def _operation(context: RequestContext, request: CreateRequest, server: dict[str
         "requested_destination": request.requested_destination, "scheduler_hints": request.scheduler_hints,
         "group": {"uuid": group["uuid"], "policy": group["policy"], "rules": group.get("rules") or {},
                   "members": []} if group else None}
-    row = new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule",
-                  inputs={"spec": spec, "networks": request.networks, "image_id": image.get("id")})
-    return row | {"idempotency_key": request.idempotency_key if index == 0 else None}
+    return new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule",
+                   inputs={"spec": spec, "networks": request.networks, "image_id": image.get("id"),
+                          "security_groups": list(request.security_groups)})
 
 
 def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:

@@ -22,8 +22,10 @@ class Operations:
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
-    def create(self, context: RequestContext, request: creation.CreateRequest) -> creation.Created:
-        return creation.create(self.deps, context, request)
+    def create(self, context: RequestContext, request: creation.CreateRequest,
+               accepting: creation.Accepting = lambda created: None) -> creation.Created:
+        """``accepting`` is told what is made, within the transaction that makes it."""
+        return creation.create(self.deps, context, request, accepting)
 
     def delete(self, context: RequestContext, uuid: str) -> None:
         deletion.delete(self.deps, context, uuid)
@@ -48,8 +50,15 @@ class Operations:
     def replace_metadata(self, context: RequestContext, uuid: str, metadata: dict[str, str]) -> dict[str, str]:
         return details.change_metadata(self.deps, context, uuid, lambda before: dict(metadata))
 
-    def merge_metadata(self, context: RequestContext, uuid: str, metadata: dict[str, str]) -> dict[str, str]:
-        return details.change_metadata(self.deps, context, uuid, lambda before: before | metadata)
+    def merge_metadata(self, context: RequestContext, uuid: str, metadata: dict[str, str],
+                       accepting: Callable[[dict[str, str]], Any] = lambda merged: None) -> dict[str, str]:
+        """``accepting`` is told the outcome, within the transaction that stores it."""
+        def merge(before: dict[str, str]) -> dict[str, str]:
+            merged = before | metadata
+            accepting(merged)
+            return merged
+
+        return details.change_metadata(self.deps, context, uuid, merge)
 
     def delete_metadata(self, context: RequestContext, uuid: str, key: str) -> None:
         def without(before: dict[str, str]) -> dict[str, str]:

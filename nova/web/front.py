@@ -16,6 +16,7 @@ import webob
 
 from nova import concurrency, context, errors
 from nova.web import bodies, faults, health, validation
+from nova.web.idempotency import Idempotency
 from nova.web.reply import REASONS, Answer, Reply
 from nova.web.request import Request, parse_query
 from nova.web.routing import ANYONE, Resource, Route, Router, in_range, version_range
@@ -88,7 +89,7 @@ class Front:
     def __init__(self, name: str, resources: Sequence[Resource], *, authenticator: Authenticator | None,
                  policy: PolicyChecker | None, versioning: Microversions | None = None,
                  style: faults.FaultStyle | None = None, checks: health.Health | None = None,
-                 options: FrontOptions | None = None) -> None:
+                 options: FrontOptions | None = None, idempotency: Idempotency | None = None) -> None:
         self.name = name
         self.routes: list[Route] = [route for resource in resources for route in resource.routes]
         self._authenticator = authenticator
@@ -97,6 +98,7 @@ class Front:
         self._style = style or faults.ComputeFaults()
         self._health = checks or health.Health()
         self._options = options or FrontOptions()
+        self._idempotency = idempotency
         self._paths: dict[str, _Path] = {}
         for resource in resources:
             for route in resource.routes:
@@ -237,6 +239,13 @@ class Front:
         request._authorize = self._authorize
         if route.rule is not None and route.rule != ANYONE:
             self._authorize(request.context, route.rule, None)
+        if self._idempotency is not None and self._idempotency.wants(request, route):
+            answer = self._idempotency.serve(
+                request, route, lambda: _to_answer(compiled.handle(request), route.success, []),
+                lambda result: _to_answer(result, route.success, []),
+                lambda error: self._fault(error, request.environ, request.request_id))
+            answer.headers += extra
+            return answer
         return _to_answer(compiled.handle(request), route.success, extra)
 
     def _validate(self, request: Request, compiled: _Compiled) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
 import webob
@@ -13,6 +13,7 @@ from nova import errors
 from nova.context import RequestContext
 from nova.web.versions import UNVERSIONED, Version
 
+T = TypeVar("T")
 Authorize = Callable[[RequestContext, str, Mapping[str, Any] | None], None]
 
 
@@ -27,6 +28,8 @@ class Request(webob.BaseRequest):  # type: ignore[misc]  # webob ships no types
     #: The checked query: every parameter with all its values.
     args: dict[str, list[str]]
     request_id: str
+    #: Who is told what the answer will be, when someone has to know it before the transaction ends.
+    on_promise: Callable[[Any], None] | None
     _authorize: Authorize
     _links: tuple[str, str] | None
 
@@ -37,6 +40,15 @@ class Request(webob.BaseRequest):  # type: ignore[misc]  # webob ships no types
         self.body_json = None
         self.args = {}
         self._links = None
+        self.on_promise = None
+
+    def promise(self, result: T) -> T:
+        """``result`` is what this handler will return once the transaction that it is in has been committed. To be
+        called within the transaction that accepts; it lets a request with an Idempotency-Key survive a crash after
+        that."""
+        if self.on_promise is not None:
+            self.on_promise(result)
+        return result
 
     def arg(self, name: str, default: str | None = None) -> str | None:
         """The last value of a query parameter."""

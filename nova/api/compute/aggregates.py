@@ -70,7 +70,8 @@ class Aggregates:
         with self._unique(wanted["name"]), self._database.write() as conn:
             number = table.create(conn, concurrency.uuid4(), wanted["name"], {table.ZONE: zone} if zone else {})
             item = _view(request, _find(conn, number))
-        return {"aggregate": {k: v for k, v in item.items() if k not in ("hosts", "metadata")}}
+            shown = {k: v for k, v in item.items() if k not in ("hosts", "metadata")}
+            return request.promise({"aggregate": shown})
 
     def update(self, request: Request) -> dict[str, Any]:
         wanted, number = request.body_json["aggregate"], _id(request)
@@ -80,9 +81,9 @@ class Aggregates:
             if "availability_zone" in wanted:
                 values["metadata"] = self._rezoned(conn, row, {table.ZONE: wanted["availability_zone"]}, "update")
             table.update(conn, number, **values)
-            item = _view(request, _find(conn, number))
+            item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
-        return {"aggregate": item}
+        return item
 
     def delete(self, request: Request) -> None:
         number = _id(request)
@@ -104,11 +105,11 @@ class Aggregates:
                 if zone is not None:
                     self._refuse_move(conn, number, host, zone, "add host to", errors.Conflict)
                 table.add_host(conn, number, host)
-                item = _view(request, _find(conn, number))
+                item = request.promise({"aggregate": _view(request, _find(conn, number))})
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Aggregate {number} already has host {host}.") from e
         self._hosts.forget()
-        return {"aggregate": item}
+        return item
 
     def remove_host(self, request: Request) -> dict[str, Any]:
         number, host = _id(request), request.body_json["remove_host"]["host"]
@@ -120,18 +121,18 @@ class Aggregates:
                                       "would change their availability zone.")
             if not table.remove_host(conn, number, host):
                 raise errors.NotFound(f"Aggregate {number} has no host {host}.")
-            item = _view(request, _find(conn, number))
+            item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
-        return {"aggregate": item}
+        return item
 
     def set_metadata(self, request: Request) -> dict[str, Any]:
         number, changes = _id(request), request.body_json["set_metadata"]["metadata"]
         with self._database.write() as conn:
             row = _find(conn, number)
             table.update(conn, number, metadata=self._rezoned(conn, row, changes, "update metadata of"))
-            item = _view(request, _find(conn, number))
+            item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
-        return {"aggregate": item}
+        return item
 
     def cache_images(self, request: Request) -> None:
         """An aggregate without hosts has nothing to fetch; hosts of ours fetch images when a server needs them."""

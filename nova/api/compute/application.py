@@ -62,6 +62,7 @@ from nova.store.moves import Moves
 from nova.store.servers import Servers as ServerStore
 from nova.web.front import Authenticator, Front, FrontOptions
 from nova.web.health import Health
+from nova.web.idempotency import Idempotency
 from nova.web.routing import Resource, Route
 from nova.web.urlmap import URLMap
 
@@ -71,7 +72,7 @@ _MEDIA = frozenset({"application/json", "application/vnd.openstack.compute+json"
 @dataclasses.dataclass(frozen=True)
 class Deps:
     """What the Compute API works with. ``project_exists`` asks the identity service, where it can be asked;
-    ``www_authenticate`` tells clients without a token where to get one."""
+    ``www_authenticate`` tells clients without a token where to get one; ``idempotency`` answers repeated POSTs."""
 
     conf: cfg.ConfigOpts
     api: Database
@@ -85,6 +86,7 @@ class Deps:
     health: Health | None = None
     project_exists: Callable[[str], bool] | None = None
     www_authenticate: str = 'Keystone uri=""'
+    idempotency: Idempotency | None = None
 
 
 def resources(deps: Deps) -> list[Resource]:
@@ -179,7 +181,7 @@ def build(deps: Deps) -> URLMap:
         return Front("compute", [Resource(versions.ROUTES, versions.Versions(id)), *served],
                      authenticator=deps.authenticator, policy=deps.policy, checks=health,
                      versioning=versions.LEGACY if legacy else versions.MICROVERSIONS,
-                     options=dataclasses.replace(options, lenient=legacy))
+                     options=dataclasses.replace(options, lenient=legacy), idempotency=deps.idempotency)
 
     root = Front("compute", [Resource(versions.ROOT_ROUTES, versions.RootVersions())], authenticator=None, policy=None,
                  checks=health, options=dataclasses.replace(options, project_in_url=False))

@@ -53,7 +53,7 @@ class FlavorAccess:
                 if row["is_public"] and request.version >= (2, 7):
                     raise errors.Conflict("Can not add access to a public flavor.")
                 table.grant(conn, row["id"], project_id)
-                return _listing(flavorid, table.projects(conn, row["id"]))
+                return request.promise(_listing(flavorid, table.projects(conn, row["id"])))
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Flavor access already exists for flavor {flavorid} and project {project_id} "
                                   "combination.") from e
@@ -66,7 +66,7 @@ class FlavorAccess:
             if not table.revoke(conn, row["id"], project_id):
                 raise errors.NotFound(f"Flavor access not found for flavor {flavorid} and project {project_id} "
                                       "combination.")
-            return _listing(flavorid, table.projects(conn, row["id"]))
+            return request.promise(_listing(flavorid, table.projects(conn, row["id"])))
 
 
 def _listing(flavorid: str, projects: list[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class FlavorExtraSpecs:
     def create(self, request: Request) -> dict[str, Any]:
         new = _texts(request.body_json["extra_specs"])
         self._check(request, new)
-        self._change(request, lambda specs: specs | new)
+        self._change(request, lambda specs: specs | new, {"extra_specs": new})
         return {"extra_specs": new}
 
     def update(self, request: Request) -> dict[str, Any]:
@@ -82,11 +82,13 @@ class FlavorExtraSpecs:
         specs: dict[str, str] = row["extra_specs"]
         return specs
 
-    def _change(self, request: Request, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    def _change(self, request: Request, change: Callable[[dict[str, str]], dict[str, str]],
+                answer: dict[str, Any] | None = None) -> None:
         for _ in range(_TRIES):
             with self._database.write() as conn:
                 row = find(conn, request.match["flavor_id"])
                 if table.set_extra_specs(conn, row, change(row["extra_specs"])):
+                    request.promise(answer)
                     return
         raise errors.Conflict(f"Flavor {request.match['flavor_id']} id extra spec cannot be updated or created.")
 

@@ -118,10 +118,10 @@ class Flavors:
             with self._database.write() as conn:
                 _refuse_clash(table.clash(conn, values["flavorid"], values["name"]), values)
                 table.create(conn, values)
-                row = find(conn, values["flavorid"])
+                item = request.promise(self._one(request, find(conn, values["flavorid"])))
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Flavor with name {values['name']} already exists.") from e
-        return self._one(request, row)
+        return item
 
     def update(self, request: Request) -> dict[str, Any]:
         flavorid = request.match["id"]

@@ -89,11 +89,12 @@ class KeyPairs:
             raise errors.Invalid("Keypair data is invalid: Keypair name contains unsafe characters")
         kind = wanted.get("type", "ssh")
         private, public, fingerprint = _keys(kind, wanted.get("public_key"), user_id)
-        self._insert(request, user_id, name, kind, fingerprint, public)
         item = {"type": kind} if request.version >= (2, 2) else {}
         item |= {"private_key": private} if private else {}
         item |= {"name": name, "public_key": public, "fingerprint": fingerprint, "user_id": user_id}
-        return Reply({"keypair": item}, status=201 if request.version >= (2, 2) else 200)
+        reply = Reply({"keypair": item}, status=201 if request.version >= (2, 2) else 200)
+        self._insert(request, user_id, name, kind, fingerprint, public, reply)
+        return reply
 
     def delete(self, request: Request) -> Reply:
         user_id = _user(request, "delete")
@@ -102,12 +103,14 @@ class KeyPairs:
                 raise _missing(request.match["id"], user_id)
         return Reply(status=204 if request.version >= (2, 2) else 202)
 
-    def _insert(self, request: Request, user_id: str, name: str, kind: str, fingerprint: str, public: str) -> None:
+    def _insert(self, request: Request, user_id: str, name: str, kind: str, fingerprint: str, public: str,
+                reply: Reply) -> None:
         try:
             with self._database.write() as conn:
                 limit = self._quota.limits(conn, request.context.project_id or "", user_id)["key_pairs"]
                 self._quota.check_count("key_pairs", limit, table.count(conn, user_id) + 1)
                 table.create(conn, user_id, name, kind, fingerprint, public)
+                request.promise(reply)
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Key pair '{name}' already exists.") from e
 

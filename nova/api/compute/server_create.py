@@ -85,8 +85,7 @@ class CreateReader:
             access_ip_v4=wanted.get("accessIPv4"), access_ip_v6=wanted.get("accessIPv6"),
             auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=_security_groups(wanted),
             availability_zone=zone, force_host=forced_host, force_node=forced_node, requested_destination=destination,
-            scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"),
-            idempotency_key=_idempotency_key(request))
+            scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"))
 
     def _image(self, request: Request, image_ref: str) -> dict[str, Any] | None:
         if not image_ref:
@@ -126,14 +125,6 @@ class CreateReader:
         who = request.context
         limit = self._quota.limits(conn, who.project_id or "", who.user_id or "")["metadata_items"]
         self._quota.check_count("metadata_items", limit, len(metadata))
-
-
-def _idempotency_key(request: Request) -> str | None:
-    """The client's name for this request: the same key gives the same answer, also after a lost connection."""
-    key: str | None = request.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= 255:
-        raise errors.Invalid("Idempotency-Key must have 1 to 255 characters.")
-    return key
 
 
 def _counts(wanted: dict[str, Any]) -> tuple[int, int]:

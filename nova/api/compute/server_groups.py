@@ -86,7 +86,7 @@ class ServerGroups:
             limit = self._quota.limits(conn, project, who.user_id or "")["server_groups"]
             self._quota.check_count("server_groups", limit, table.count(conn, project) + 1)
             table.create(conn, values)
-        return {"server_group": _view(request, values | {"members": []}, set())}
+            return request.promise({"server_group": _view(request, values | {"members": []}, set())})
 
     def delete(self, request: Request) -> None:
         with self._database.write() as conn:

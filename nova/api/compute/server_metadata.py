@@ -43,7 +43,8 @@ class ServerMetadata:
 
     def merge(self, request: Request) -> dict[str, Any]:
         return {"metadata": self._operations.merge_metadata(
-            request.context, request.match["server_id"], request.body_json["metadata"])}
+            request.context, request.match["server_id"], request.body_json["metadata"],
+            lambda merged: request.promise({"metadata": merged}))}
 
     def replace(self, request: Request) -> dict[str, Any]:
         return {"metadata": self._operations.replace_metadata(

@@ -19,7 +19,7 @@ from nova.api.compute.server_create import CreateReader
 from nova.cells import Cell
 from nova.db.api import cells as mappings
 from nova.db.engine import Database
-from nova.operations import Operations
+from nova.operations import Created, Operations
 from nova.store.servers import Query
 from nova.store.servers import Servers as ServerStore
 from nova.web import paging, timestamps
@@ -82,8 +82,16 @@ class Servers:
         return {"server": self._view(request, single=True).one(row)}
 
     def create(self, request: Request) -> Reply:
+        answers: list[Reply] = []
+
+        def accepting(created: Created) -> None:
+            answers.append(request.promise(self._created(request, created)))
+
+        self._operations.create(request.context, self._reader.read(request), accepting)
+        return answers[-1]  # of the transaction that stood
+
+    def _created(self, request: Request, created: Created) -> Reply:
         wanted = request.body_json["server"]
-        created = self._operations.create(request.context, self._reader.read(request))
         if is_true(wanted.get("return_reservation_id", False)):
             return Reply({"reservation_id": created.reservation_id})
         row = created.servers[0]

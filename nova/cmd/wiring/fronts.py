@@ -13,6 +13,7 @@ from nova.api.identity import front as identity_front
 from nova.api.image import front as image_front
 from nova.api.placement import app as placement_app
 from nova.clients.nudges import Sender
+from nova.cmd.wiring.bus import keys_path
 from nova.cmd.wiring.control import ControlPlane, operations
 from nova.cmd.wiring.presence import Presence
 from nova.context import RequestContext
@@ -22,7 +23,10 @@ from nova.identity.catalog import Served
 from nova.identity.manager import Identity
 from nova.images.manager import Images
 from nova.policy import Policy, compute, identity, image, placement
+from nova.rpc.keyring import SERVICES, Keyring
+from nova.store.idempotency import KeyStore
 from nova.web.health import Health
+from nova.web.idempotency import Idempotency
 from nova.web.server import Server
 from nova.web.urlmap import URLMap
 
@@ -98,7 +102,8 @@ def application_of(libraries: Libraries, sender: Sender) -> URLMap:
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"')
+        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"',
+        idempotency=Idempotency(KeyStore(plane.api, plane.cells, Keyring.load(keys_path(conf)).get(SERVICES))))
     compute_api = application.build(deps)
     apps: dict[str, Any] = {
         "/compute": compute_api,

@@ -13,10 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, UniqueConstraint
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nova.db.api import metadata
-from nova.db.schema import BigId, Name, Time, db_now, table
+from nova.db.schema import BigId, Name, Time, db_now, insert_or_leave, table
 
 #: Limits of a project, or of one user in it; ``user_id`` is '' for the project itself.
 quotas = table(
@@ -98,7 +97,7 @@ def _set(conn: sa.Connection, target: sa.Table, key: dict[str, Any], values: Map
         update = target.update().where(*(target.c[k] == v for k, v in row.items()))
         changed = {"hard_limit": limit, "updated_at": db_now()}
         if not conn.execute(update.values(changed)).rowcount:
-            _insert_or_leave(conn, target, [{**row, "hard_limit": limit}])
+            insert_or_leave(conn, target, [{**row, "hard_limit": limit}])
             conn.execute(update.values(changed))
 
 
@@ -124,7 +123,7 @@ def charge(conn: sa.Connection, project_id: str, amounts: Mapping[str, int], lim
         return True
     missing = [resource for resource in amounts if resource not in known]
     if missing:
-        _insert_or_leave(conn, quota_usages, [{"project_id": project_id, "resource": r, "used": 0} for r in missing])
+        insert_or_leave(conn, quota_usages, [{"project_id": project_id, "resource": r, "used": 0} for r in missing])
     bounded = tuple(r for r in amounts if limits.get(r, UNLIMITED) >= 0)
     values = {"project": project_id} | {f"add_{r}": n for r, n in amounts.items()} | {
         f"limit_{r}": limits[r] for r in bounded}
@@ -152,18 +151,6 @@ def release(conn: sa.Connection, project_id: str, amounts: Mapping[str, int]) ->
 
 def correct(conn: sa.Connection, project_id: str, resource: str, seen: int, actual: int) -> bool:
     """Set a usage that an audit has recounted, unless it has moved since it was ``seen``."""
-    _insert_or_leave(conn, quota_usages, [{"project_id": project_id, "resource": resource, "used": 0}])
+    insert_or_leave(conn, quota_usages, [{"project_id": project_id, "resource": resource, "used": 0}])
     return conn.execute(quota_usages.update().where(U.project_id == project_id, U.resource == resource, U.used == seen)
                         .values(used=actual)).rowcount == 1
-
-
-def _insert_or_leave(conn: sa.Connection, target: sa.Table, rows: list[dict[str, Any]]) -> None:
-    """Insert rows whose key is not there yet; another transaction may insert the same ones at this moment."""
-    insert: Any
-    if conn.dialect.name == "postgresql":
-        insert = postgresql.insert(target).on_conflict_do_nothing()
-    elif conn.dialect.name == "sqlite":
-        insert = sqlite.insert(target).on_conflict_do_nothing()
-    else:
-        insert = target.insert().prefix_with("IGNORE")
-    conn.execute(insert, rows)

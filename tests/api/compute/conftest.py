@@ -36,7 +36,9 @@ from nova.operations import Operations
 from nova.operations.acceptance import Deps as OperationDeps
 from nova.policy import Policy, compute
 from nova.quota import Quota
+from nova.store.idempotency import KeyStore
 from nova.store.servers import Servers
+from nova.web.idempotency import Idempotency
 
 CELL1 = "11111111-1111-4111-8111-111111111111"
 IMAGE = "60410716-a418-49db-98b2-cc5c5a48e5dd"
@@ -192,7 +194,8 @@ def api(tmp_path: Path) -> Iterator[Api]:
     images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
                     Limits.from_conf(conf))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
-                project_exists=lambda project: project in PROJECTS.values())
+                project_exists=lambda project: project in PROJECTS.values(),
+                idempotency=Idempotency(KeyStore(database, cells, b"s" * 32, lease=0.5)))
     yield Api(build(deps), conf, database, cell, cell0, deps)
     cells.close()
     database.dispose()
