@@ -28,6 +28,7 @@ class Cell:
     database: Database
     bus: Any
     disabled: bool = False
+    transport_url: str | None = None
 
     @property
     def is_cell0(self) -> bool:
@@ -55,16 +56,25 @@ class Cells:
         with self._api.read() as conn:
             rows = mappings.list_cells(conn)
         with self._lock:
-            known, self._cells = self._cells, {}
-            for row in rows:
-                old = known.get(row["uuid"])
-                if old is None or str(old.database.url.render_as_string(False)) != row["database_connection"]:
-                    database, bus = self._connect(row)
-                    old = Cell(row["uuid"], row["name"] or row["uuid"], database, bus, row["disabled"])
-                elif old.disabled != row["disabled"]:
-                    old = dataclasses.replace(old, disabled=row["disabled"])
-                self._cells[row["uuid"]] = old
+            known = dict(self._cells)
+            # Readers don't wait for us: they see the former cells or the new ones, never a part.
+            self._cells = {row["uuid"]: self._opened(row, known.pop(row["uuid"], None)) for row in rows}
             self._read_at = concurrency.monotonic()
+        for cell in known.values():
+            LOG.info("cell %s is no longer there", cell.name)
+            cell.database.dispose()
+
+    def _opened(self, row: dict[str, Any], old: Cell | None) -> Cell:
+        """The cell of a mapping row, with what was open of it as far as the row still names the same."""
+        places = (row["database_connection"], row["transport_url"])
+        if old is not None and places == (old.database.url.render_as_string(False), old.transport_url):
+            same = (row["name"] or row["uuid"], row["disabled"]) == (old.name, old.disabled)
+            return old if same else dataclasses.replace(old, name=row["name"] or row["uuid"], disabled=row["disabled"])
+        database, bus = self._connect(row)
+        if old is not None:
+            LOG.info("cell %s has moved", old.name)
+            old.database.dispose()
+        return Cell(row["uuid"], row["name"] or row["uuid"], database, bus, row["disabled"], row["transport_url"])
 
     def all(self) -> list[Cell]:
         """Every cell, cell0 first."""

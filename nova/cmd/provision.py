@@ -18,6 +18,7 @@ from nova.context import RequestContext
 from nova.db import migrate
 from nova.db.api import cells as mappings
 from nova.db.api import flavors
+from nova.db.cell import instances
 from nova.db.cell.tables import services
 from nova.db.engine import Database, normal_url
 from nova.db.schema import db_now
@@ -82,6 +83,74 @@ def _add(api: Database, spec: CellSpec) -> str | None:
         return uuid
 
     return api.run(insert)
+
+
+def update_cell(api: Database, uuid: str, *, name: str | None = None, database_url: str | None = None,
+                transport_url: str | None = None, disabled: bool | None = None) -> None:
+    """Change what is given. Raises Conflict when another cell has the name or the database, Invalid for cell0's use."""
+    if uuid == mappings.CELL0_UUID and (disabled is not None or transport_url is not None):
+        raise errors.Invalid("cell0 has neither hosts nor a broker: there is nothing to enable, disable or move there")
+    t = mappings.cell_mappings
+    url = _text(normal_url(database_url)) if database_url else None
+    values = {k: v for k, v in {"name": name, "database_connection": url, "transport_url": transport_url,
+                                "disabled": disabled}.items() if v is not None}
+    if not values:
+        raise errors.Invalid("nothing to change: give --name, --database_connection, --transport-url, --enable or "
+                             "--disable")
+
+    def change(conn: sa.Connection) -> None:
+        same = sa.or_(t.c.name == name if name else sa.false(), t.c.database_connection == url if url else sa.false())
+        taken = conn.execute(sa.select(t.c.name).where(same, t.c.uuid != uuid)).first()
+        if taken is not None:
+            raise errors.Conflict(f"cell {taken.name} has this name or database already")
+        conn.execute(t.update().where(t.c.uuid == uuid).values(updated_at=db_now(), **values))
+
+    api.run(change)
+
+
+def delete_cell(api: Database, uuid: str, *, force: bool = False) -> None:
+    """Forget a cell, with its hosts when forced. Raises Conflict while servers (or, unforced, hosts) are in it."""
+    if uuid == mappings.CELL0_UUID:
+        raise errors.Invalid("cell0 keeps servers that never got a host and can not be deleted")
+    h = mappings.host_mappings
+
+    def delete(conn: sa.Connection) -> None:
+        _no_servers(conn, uuid)
+        hosts = list(conn.execute(sa.select(h.c.host).where(h.c.cell_uuid == uuid)).scalars())
+        if hosts and not force:
+            raise errors.Conflict(f"hosts are in the cell ({', '.join(hosts[:5])}): delete them first, or use --force")
+        conn.execute(h.delete().where(h.c.cell_uuid == uuid))
+        conn.execute(mappings.cell_mappings.delete().where(mappings.cell_mappings.c.uuid == uuid))
+
+    api.run(delete)
+
+
+def _no_servers(conn: sa.Connection, cell_uuid: str) -> None:
+    m = mappings.instance_mappings
+    count = conn.execute(sa.select(sa.func.count()).where(
+        m.c.cell_uuid == cell_uuid, m.c.deleted_at.is_(None))).scalar_one()
+    if count:
+        raise errors.Conflict(f"{count} servers are in the cell: delete them first")
+
+
+def delete_host(api: Database, cell_uuid: str, host: str) -> None:
+    """Forget where a host is. Raises NotFound when it is not there, Conflict while servers are on it."""
+    with api.read() as conn:
+        row = conn.execute(sa.select(mappings.cell_mappings).where(
+            mappings.cell_mappings.c.uuid == cell_uuid)).mappings().one()
+    cell = Database(row["database_connection"], name=row["name"], pool_size=1)
+    i, h = instances.instances, mappings.host_mappings
+    try:
+        with cell.read() as conn:
+            count = conn.execute(sa.select(sa.func.count()).where(
+                i.c.host == host, i.c.deleted.is_(False))).scalar_one()
+    finally:
+        cell.dispose()
+    if count:
+        raise errors.Conflict(f"{count} servers are on host {host}: delete or move them first")
+    gone = api.run(lambda conn: conn.execute(h.delete().where(h.c.cell_uuid == cell_uuid, h.c.host == host)).rowcount)
+    if not gone:
+        raise errors.NotFound(f"there is no host {host} in this cell; see 'nova-manage cell_v2 list_hosts'")
 
 
 def discover_hosts(api: Database, cell_uuid: str | None = None) -> list[tuple[str, str]]:

@@ -77,6 +77,47 @@ def list_cells(state: State, verbose: bool) -> None:
         _show_cells(state, api, verbose=verbose)
 
 
+@cell_v2.command("update_cell")
+@click.option("--cell_uuid", "--cell-uuid", required=True, help="The cell; see list_cells.")
+@click.option("--name", help="Its new name.")
+@click.option("--database_connection", "--database-connection", "url", help="Where its database is now.")
+@click.option("--transport-url", "--transport_url", "broker", help="Where its broker is now.")
+@click.option("--disable/--enable", "disabled", default=None,
+              help="Whether the scheduler leaves it out. Servers that are in it can be used in either case.")
+@click.pass_obj
+def update_cell(state: State, cell_uuid: str, name: str | None, url: str | None, broker: str | None,
+                disabled: bool | None) -> None:
+    """Rename, move, enable or disable a cell. Running daemons follow within seconds."""
+    with state.database("api", synced=True) as api:
+        _must_exist(api, cell_uuid)
+        provision.update_cell(api, cell_uuid, name=name, database_url=url, transport_url=broker, disabled=disabled)
+        _show_cells(state, api, verbose=False)
+
+
+@cell_v2.command("delete_cell")
+@click.option("--cell_uuid", "--cell-uuid", required=True, help="The cell; see list_cells.")
+@click.option("--force", is_flag=True, help="Forget its hosts with it; servers still prevent it.")
+@click.pass_obj
+def delete_cell(state: State, cell_uuid: str, force: bool) -> None:
+    """Forget a cell in which no server is left. Its database and broker stay as they are."""
+    with state.database("api", synced=True) as api:
+        _must_exist(api, cell_uuid)
+        provision.delete_cell(api, cell_uuid, force=force)
+        click.echo(f"cell {cell_uuid} is forgotten")
+
+
+@cell_v2.command("delete_host")
+@click.option("--cell_uuid", "--cell-uuid", required=True, help="The cell that the host is in.")
+@click.option("--host", required=True, help="The host; see list_hosts.")
+@click.pass_obj
+def delete_host(state: State, cell_uuid: str, host: str) -> None:
+    """Forget a host on which no server is left. It comes back when its nova-compute starts again."""
+    with state.database("api", synced=True) as api:
+        _must_exist(api, cell_uuid)
+        provision.delete_host(api, cell_uuid, host)
+        click.echo(f"host {host} is forgotten")
+
+
 @cell_v2.command("discover_hosts")
 @click.option("--cell_uuid", "--cell-uuid", help="Look only in this cell.")
 @click.pass_obj

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from nova import errors
-from nova.cells import Cells
+from nova.cells import Cell, Cells
 from nova.clients.nudges import Sender as NudgeSender
 from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
+from nova.cmd.wiring.listeners import CellListeners
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
 from nova.conductor.endpoints import (
@@ -33,6 +34,7 @@ from nova.db.engine import Database
 from nova.operations import Operations
 from nova.operations.acceptance import Deps
 from nova.quota import Quota
+from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
 from nova.scheduler import options
 from nova.scheduler.cache import HostStateCache
@@ -98,21 +100,17 @@ class OrchestratorService:
     keepers: list[Any]
     sender: NudgeSender
     presence: Presence
-    serve: Callable[[], list[Any]]
-    servers: list[Any] = dataclasses.field(default_factory=list)
+    listeners: CellListeners
 
     def start(self) -> None:
         self.sender.start()
         self.presence.start()
-        self.servers = self.serve()
-        for part in [*self.servers, *self.keepers]:
+        for part in [self.listeners, *self.keepers]:
             part.start()
 
     def stop(self) -> None:
-        for part in [*self.keepers, *self.servers]:
+        for part in [*self.keepers, self.listeners]:
             part.stop()
-        for server in self.servers:
-            server.wait()
         self.orchestrator.stop()
         self.presence.stop()
         self.sender.stop()
@@ -130,17 +128,13 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
                       down_after=conf.service_down_time)
 
-    def serve() -> list[Any]:
-        """One server per bus: a cell that shares the API's bus shares its server."""
-        offered: dict[int, tuple[Any, list[Any]]] = {id(plane.bus): (plane.bus, [OrchestratorEndpoint(orchestrator)])}
-        for cell in plane.cells.with_hosts():
-            _, endpoints = offered.setdefault(id(cell.bus), (cell.bus, []))
-            endpoints.append(CellOrchestratorEndpoint(orchestrator, inventories, cell.uuid))
-        return [bus.serve("orchestrator", host, endpoints, workers=conf.workers)
-                for bus, endpoints in offered.values()]
+    def of_cell(cell: Cell) -> Endpoint:
+        return CellOrchestratorEndpoint(orchestrator, inventories, cell.uuid)
 
+    listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator)], of_cell,
+                              topic="orchestrator", host=host, workers=conf.workers)
     auditor = Auditor(plane.api, plane.cells)
-    return OrchestratorService(orchestrator, [inventories, janitor, auditor], sender, presence, serve)
+    return OrchestratorService(orchestrator, [inventories, janitor, auditor], sender, presence, listeners)
 
 
 @dataclasses.dataclass

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import json
+from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 
+from nova.db.api import cells as mappings
+from nova.db.api.cells import CELL0_UUID
+from nova.db.engine import Database
 from tests.functional.daemons.conftest import manage
 
 
@@ -35,6 +39,46 @@ def test_a_second_cell_is_made_disabled(cloud_config: Path, tmp_path: Path) -> N
     assert listed["cell2"]["transport_url"] == "rabbit://nova:***@broker/cell2"
     verbose = {c["name"]: c for c in asked(cloud_config, "cell_v2", "list_cells", "--verbose")}
     assert "hidden" in verbose["cell2"]["transport_url"]
+
+
+def test_a_cell_is_enabled_renamed_moved_and_forgotten(cloud_config: Path, tmp_path: Path) -> None:
+    [made] = asked(cloud_config, "cell_v2", "create_cell", "--name", "cell2", "--disabled", "--transport-url",
+                   "rabbit://broker/cell2", "--database_connection", f"sqlite:///{tmp_path}/cell2.sqlite")
+    cell = ("--cell_uuid", made["uuid"])
+    listed = asked(cloud_config, "cell_v2", "update_cell", *cell, "--enable", "--name", "west", "--transport-url",
+                   "rabbit://elsewhere/cell2")
+    assert [(c["name"], c["transport_url"], c["disabled"]) for c in listed if c["uuid"] == made["uuid"]] == [
+        ("west", "rabbit://elsewhere/cell2", False)]
+    for refused, why in (([*cell, "--name", "cell1"], "cell1 has this name"), (list(cell), "nothing to change"),
+                         (["--cell_uuid", CELL0_UUID, "--disable"], "cell0")):
+        done = manage(cloud_config, "cell_v2", "update_cell", *refused)
+        assert done.returncode == 1 and why in done.stderr
+    assert manage(cloud_config, "cell_v2", "delete_cell", "--cell_uuid", CELL0_UUID).returncode == 1
+    assert manage(cloud_config, "cell_v2", "delete_cell", *cell).returncode == 0
+    assert made["uuid"] not in [c["uuid"] for c in asked(cloud_config, "cell_v2", "list_cells")]
+
+
+def test_a_cell_is_not_forgotten_with_what_is_in_it(cloud_config: Path) -> None:
+    cell = {c["name"]: c["uuid"] for c in asked(cloud_config, "cell_v2", "list_cells")}["cell1"]
+    url = RawConfigParser()
+    url.read(cloud_config)
+    api = Database(url["api_database"]["connection"], pool_size=1)
+    try:
+        with api.write() as conn:
+            mappings.map_host(conn, "node7", cell)
+            conn.execute(mappings.instance_mappings.insert().values(
+                instance_uuid=CELL0_UUID, cell_uuid=cell, project_id="p", user_id="u", created_at=1.0))
+        done = manage(cloud_config, "cell_v2", "delete_cell", "--cell_uuid", cell, "--force")
+        assert done.returncode == 1 and "1 servers are in the cell" in done.stderr
+        with api.write() as conn:
+            conn.execute(mappings.instance_mappings.delete())
+        done = manage(cloud_config, "cell_v2", "delete_cell", "--cell_uuid", cell)
+        assert done.returncode == 1 and "node7" in done.stderr and "--force" in done.stderr
+        assert manage(cloud_config, "cell_v2", "delete_host", "--cell_uuid", cell, "--host", "node7").returncode == 0
+        assert manage(cloud_config, "cell_v2", "delete_host", "--cell_uuid", cell, "--host", "node7").returncode == 1
+        assert manage(cloud_config, "cell_v2", "delete_cell", "--cell_uuid", cell).returncode == 0
+    finally:
+        api.dispose()
 
 
 def test_what_is_not_possible_ends_with_one_line_and_1(cloud_config: Path) -> None:

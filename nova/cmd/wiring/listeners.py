@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ends of the API level on the buses of the cells: they follow the cells as these come, move and go."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nova import concurrency, errors
+from nova.cells import Cell, Cells
+from nova.rpc.endpoint import Endpoint
+
+LOG = logging.getLogger(__name__)
+
+
+class CellListeners:
+    """One server of ``topic`` on each bus: on the API level's with ``own`` endpoints, on a cell's with ``of_cell``'s.
+
+    A cell that shares a bus shares its server. The mappings are looked at every ``interval`` seconds.
+    """
+
+    def __init__(self, bus: Any, cells: Cells, own: Sequence[Endpoint], of_cell: Callable[[Cell], Endpoint], *,
+                 topic: str, host: str, workers: int, interval: float = 5.0) -> None:
+        self._bus, self._cells, self._own, self._of_cell = bus, cells, own, of_cell
+        self._topic, self._host, self._workers, self._interval = topic, host, workers, interval
+        self._servers: dict[int, tuple[frozenset[str], Any]] = {}
+        self._stop = concurrency.Event()
+        self._task: concurrency.Task | None = None
+
+    def start(self) -> None:
+        self.follow()
+        self._task = concurrency.spawn(self._run, name=f"listeners-{self._topic}")
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            self._task.join(5)
+        servers = [server for _, server in self._servers.values()]
+        for server in servers:
+            server.stop()
+        for server in servers:
+            server.wait()
+        self._servers.clear()
+
+    def follow(self) -> None:
+        """Serve each bus for exactly the cells that are on it now."""
+        wanted: dict[int, tuple[Any, list[Cell]]] = {id(self._bus): (self._bus, [])}
+        for cell in self._cells.with_hosts():
+            if cell.bus is not None:
+                wanted.setdefault(id(cell.bus), (cell.bus, []))[1].append(cell)
+        for key, (served, server) in list(self._servers.items()):
+            if key not in wanted or served != frozenset(c.uuid for c in wanted[key][1]):
+                del self._servers[key]
+                server.stop()
+                server.wait()
+        for key, (bus, cells) in wanted.items():
+            if key not in self._servers:
+                endpoints = [*(self._own if bus is self._bus else ()), *map(self._of_cell, cells)]
+                server = bus.serve(self._topic, self._host, endpoints, workers=self._workers)
+                server.start()
+                self._servers[key] = (frozenset(c.uuid for c in cells), server)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._interval):
+            try:
+                self.follow()
+            except errors.Unavailable as e:
+                LOG.warning("the cells can not be looked at now: %s", e.message)
+            except Exception:
+                LOG.exception("the buses of the cells are looked at again in %g s", self._interval)
