@@ -49,7 +49,9 @@ class Cells:
         self._read_at: float | None = None
         self._lock = concurrency.Lock()
         self._pools: dict[str, concurrency.Pool] = {}
-        self._open: dict[str, int] = {}
+        self._asked: dict[str, int] = {}
+        #: Told of every cell's database and bus before they are used.
+        self.on_open: Callable[[Database, Any], None] = lambda database, bus: None
 
     def refresh(self) -> None:
         """Look at the mappings again, now."""
@@ -70,11 +72,16 @@ class Cells:
         if old is not None and places == (old.database.url.render_as_string(False), old.transport_url):
             same = (row["name"] or row["uuid"], row["disabled"]) == (old.name, old.disabled)
             return old if same else dataclasses.replace(old, name=row["name"] or row["uuid"], disabled=row["disabled"])
-        database, bus = self._connect(row)
+        database, bus = self._open(row)
         if old is not None:
             LOG.info("cell %s has moved", old.name)
             old.database.dispose()
         return Cell(row["uuid"], row["name"] or row["uuid"], database, bus, row["disabled"], row["transport_url"])
+
+    def _open(self, row: dict[str, Any]) -> tuple[Database, Any]:
+        database, bus = self._connect(row)
+        self.on_open(database, bus)
+        return database, bus
 
     def all(self) -> list[Cell]:
         """Every cell, cell0 first."""
@@ -131,16 +138,16 @@ class Cells:
             pool = self._pools.get(cell.uuid)
             if pool is None:
                 pool = self._pools[cell.uuid] = concurrency.make_pool(_WORKERS, f"scatter-{cell.name}")
-            if self._open.get(cell.uuid, 0) >= _OPEN:
+            if self._asked.get(cell.uuid, 0) >= _OPEN:
                 return False
-            self._open[cell.uuid] = self._open.get(cell.uuid, 0) + 1
+            self._asked[cell.uuid] = self._asked.get(cell.uuid, 0) + 1
 
         def work() -> None:
             try:
                 ask(cell)
             finally:
                 with self._lock:
-                    self._open[cell.uuid] -= 1
+                    self._asked[cell.uuid] -= 1
 
         pool.submit(work)
         return True

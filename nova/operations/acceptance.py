@@ -20,6 +20,7 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.db.engine import Database
 from nova.quota import Quota
+from nova.store import events, phases
 from nova.store.servers import Servers
 from nova.workflow.shape import Shape
 
@@ -120,6 +121,8 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
             raise LostRaceError
         cell_operations.supersede(conn, uuid)
         cell_operations.insert(conn, [row])
+        if (was := events.seen(conn, fresh)) is not None:
+            events.after(conn, was, phases.accepted(row, fresh["host"]))
         return row
 
     row: dict[str, Any] = again(lambda: cell.database.run(accept), uuid)

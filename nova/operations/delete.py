@@ -15,6 +15,7 @@ from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.operations.acceptance import Deps, LostRaceError, again, host_is_down, new_row, refuse_locked
+from nova.store import events, phases
 from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
 
@@ -44,6 +45,8 @@ def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[
     seq = max((r["seq"] for r in closed), default=0) + 1
     row = new_row(context, DELETE_UNPLACED, server, seq=seq, epoch=epoch, level="api", step="withdraw", inputs={})
     api_operations.insert(conn, [row])
+    if (was := events.before(conn, server["uuid"])) is not None:
+        events.after(conn, was, phases.accepted(row))
     return row
 
 
@@ -63,4 +66,6 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext, cell: Cell
     row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if on_host else "api",
                   step="destroy" if on_host else "release", inputs={})
     cell_operations.insert(conn, [row])
+    if (was := events.seen(conn, server)) is not None:
+        events.after(conn, was, phases.accepted(row, server["host"]))
     return row

@@ -15,6 +15,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import documents
 from nova.operations.acceptance import Deps, actor_of, check_state, located, refuse_locked
+from nova.store import events, phases
 
 #: Columns that an update may set.
 UPDATABLE = frozenset({"display_name", "display_description", "hostname", "access_ip_v4", "access_ip_v6",
@@ -40,20 +41,23 @@ def _change(deps: Deps, context: RequestContext, uuid: str, change: Callable[[di
         instances.update(conn, uuid, **values)
         if also is not None:
             also(conn, row)
-        if action is not None:
-            _leave_record(conn, context, row, action)
+        record = _leave_record(conn, context, row, action) if action is not None else None
+        if (was := events.seen(conn, row)) is not None:
+            events.after(conn, was, phases.accepted(record) if record else None, actor=actor_of(context))
 
     cell.database.run(write)
     return deps.servers.show(context, uuid)
 
 
-def _leave_record(conn: sa.Connection, context: RequestContext, row: dict[str, Any], action: str) -> None:
+def _leave_record(conn: sa.Connection, context: RequestContext, row: dict[str, Any], action: str) -> dict[str, Any]:
     now = concurrency.time()
-    cell_operations.insert(conn, [{
+    record = {
         "uuid": concurrency.uuid4(), "instance_uuid": row["uuid"], "project_id": row["project_id"],
         "user_id": context.user_id, "request_id": context.request_id, "seq": row["op_seq"] + 1, "action": action,
         "actor": actor_of(context), "inputs": {}, "state": "done", "level": "api", "step": "accepted",
-        "epoch": row["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}])
+        "epoch": row["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}
+    cell_operations.insert(conn, [record])
+    return record
 
 
 def update(deps: Deps, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -154,6 +154,29 @@ class MemoryListener(base.Listener):  # type: ignore[misc]
             callback([MemoryIncoming(raw, replies)])
 
 
+class NotificationListener(base.Listener):  # type: ignore[misc]
+    """Hears notifications of several topics; each goes to one of the listeners of its topic."""
+
+    def __init__(self, home: Exchange, topics: list[str], batch_size: int, batch_timeout: float | None) -> None:
+        super().__init__(batch_size, batch_timeout)
+        self._parts = [MemoryListener(home, topic, f"notified-{concurrency.uuid4()}", batch_size, batch_timeout)
+                       for topic in topics]
+
+    def start(self, on_incoming_callback: Callable[[list[MemoryIncoming]], None]) -> None:
+        super().start(on_incoming_callback)
+        for part in self._parts:
+            part.start(on_incoming_callback)
+
+    def stop(self) -> None:
+        for part in self._parts:
+            part.stop()
+        super().stop()
+
+    def cleanup(self) -> None:
+        for part in self._parts:
+            part.cleanup()
+
+
 class MemoryDriver(base.BaseDriver):  # type: ignore[misc]
     """``nova-memory://NAME``: the host name of the URL tells which exchange."""
 
@@ -191,8 +214,9 @@ class MemoryDriver(base.BaseDriver):  # type: ignore[misc]
         return MemoryListener(self._exchange, target.topic, target.server, batch_size, batch_timeout)
 
     def listen_for_notifications(self, targets_and_priorities: Any, pool: Any, batch_size: int,
-                                 batch_timeout: float | None) -> MemoryListener:
-        raise NotImplementedError("notifications are not read on this bus")
+                                 batch_timeout: float | None) -> NotificationListener:
+        topics = [f"{target.topic}.{priority}" for target, priority in targets_and_priorities]
+        return NotificationListener(self._exchange, topics, batch_size, batch_timeout)
 
     def cleanup(self) -> None:
         return None

@@ -19,7 +19,7 @@ from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
-from nova.store import journals
+from nova.store import events, journals, phases
 from nova.workflow import Row
 
 #: Columns of a server that its host may change.
@@ -76,8 +76,10 @@ class CellStore:
 
         def save(conn: sa.Connection) -> None:
             mine = {} if self._host is None else {"host": self._host}
+            was = events.before(conn, uuid)
             if not instances.update(conn, uuid, epoch=epoch, expected=mine, **self._allowed(changes)):
                 raise errors.Stale(f"Server {uuid} has another owner or is gone.")
+            events.after(conn, was, service=events.COMPUTE)
 
         self._db.run(save)
         return self.instance_get(uuid)
@@ -88,8 +90,10 @@ class CellStore:
         def save(conn: sa.Connection) -> None:
             t = instances.instances
             for uuid, state in states.items():
+                was = events.before(conn, uuid)
                 conn.execute(t.update().where(t.c.uuid == uuid, t.c.host == host, t.c.deleted.is_(False))
                              .values(power_state=state))
+                events.after(conn, was, service=events.COMPUTE)
 
         if states:
             self._db.run(save)
@@ -136,6 +140,7 @@ class CellStore:
             if row is None or (self._host is not None and row["host"] != self._host):
                 raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
             values = _recorded(record, row["step_data"])
+            was = events.before(conn, row["instance_uuid"])
             if not operations.advance(conn, operation_uuid, epoch, **values):
                 raise errors.Stale(f"Operation {operation_uuid} has another owner.")
             if record.get("event"):
@@ -144,6 +149,9 @@ class CellStore:
                 raise errors.Stale(f"Server {row['instance_uuid']} has another owner or is gone.")
             if record["kind"] == "finish" and record.get("state") == "failed" and record.get("fault"):
                 instances.add_fault(conn, row["instance_uuid"], record["fault"])
+            if was is not None:
+                events.after(conn, was, phases.written(journals.row_of(row), values, record.get("event"), at_host=True),
+                             service=events.COMPUTE)
 
         self._db.run(write)
 

@@ -19,6 +19,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES, OperationTables
+from nova.store import events, phases
 from nova.workflow import Row
 
 Effect = Callable[[sa.Connection], dict[str, Any] | None]
@@ -86,16 +87,27 @@ class DatabaseJournal:
     def _write(self, row: Row, effect: Effect | None, event: dict[str, Any] | None, **values: Any) -> dict[str, Any]:
         def work(conn: sa.Connection) -> dict[str, Any]:
             stored = dict(values)
+            was = events.before(conn, row.instance_uuid)
             if effect is not None:
                 stored["step_data"] = stored.get("step_data", row.step_data) | (effect(conn) or {})
             if not self.tables.advance(conn, row.uuid, row.epoch, **stored):
                 raise errors.Stale(f"Operation {row.uuid} has another owner.")
             if event is not None:
                 self.tables.add_event(conn, row.uuid, event)
+            if was is not None:
+                self._tell(conn, was, row, stored, event)
             data: dict[str, Any] = stored.get("step_data", row.step_data)
             return data
 
         return self.database.run(work)
+
+    @staticmethod
+    def _tell(conn: sa.Connection, was: events.Before, row: Row, stored: dict[str, Any],
+              event: dict[str, Any] | None) -> None:
+        host = was.row.get("host") if was.row is not None else None
+        happened = phases.written(row, stored, event, server_host=host)
+        if happened is not None:
+            events.after(conn, was, happened, service=events.CONDUCTOR, gone=happened.action == "delete_unplaced")
 
 
 def _given(**values: Any) -> dict[str, Any]:

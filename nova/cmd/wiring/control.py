@@ -12,6 +12,7 @@ from nova.cells import Cell, Cells
 from nova.clients.nudges import Sender as NudgeSender
 from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
+from nova.cmd.wiring.eventing import Eventing, Relays, api_relays, cell_relays
 from nova.cmd.wiring.listeners import CellListeners
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
@@ -67,6 +68,11 @@ class ControlPlane:
     api: Database
     cells: Cells
     bus: Any
+    eventing: Eventing = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "eventing", Eventing(self.conf, self.api, self.bus))
+        self.cells.on_open = self.eventing.open_cell
 
 
 @dataclasses.dataclass
@@ -131,10 +137,13 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     def of_cell(cell: Cell) -> Endpoint:
         return CellOrchestratorEndpoint(orchestrator, inventories, cell.uuid)
 
-    listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator)], of_cell,
+    plane.eventing.sender = sender
+    cell0 = next((cell.database for cell in plane.cells.all() if cell.is_cell0), None)
+    relays = api_relays(conf, plane.bus, host, presence.incarnation, plane.api, cell0)
+    listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator), relays.endpoint], of_cell,
                               topic="orchestrator", host=host, workers=conf.workers)
     auditor = Auditor(plane.api, plane.cells)
-    return OrchestratorService(orchestrator, [inventories, janitor, auditor], sender, presence, listeners)
+    return OrchestratorService(orchestrator, [relays, inventories, janitor, auditor], sender, presence, listeners)
 
 
 @dataclasses.dataclass
@@ -145,16 +154,19 @@ class CellConductorService:
     sender: NudgeSender
     presence: Presence
     server: Any
+    relays: Relays
 
     def start(self) -> None:
         self.sender.start()
         self.presence.start()
         self.heartbeats.start()
+        self.relays.start()
         self.server.start()
 
     def stop(self) -> None:
         self.server.stop()
         self.server.wait()
+        self.relays.stop()
         self.heartbeats.stop()
         self.presence.stop()
         self.sender.stop()
@@ -173,8 +185,9 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
     due = DueHosts(database, lease=conf.lease, interval=conf.report_interval / 2)
     endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, due, sender=asking_host,
                              inventory_changed=inventory_changed)
-    return CellConductorService(heartbeats, sender, presence,
-                                bus.serve("conductor", host, [endpoint, ObjectsEndpoint()], workers=conf.workers))
+    relays = cell_relays(conf, bus, host, presence.incarnation, database)
+    server = bus.serve("conductor", host, [endpoint, ObjectsEndpoint(), relays.endpoint], workers=conf.workers)
+    return CellConductorService(heartbeats, sender, presence, server, relays)
 
 
 def asking_host() -> str | None:
@@ -188,5 +201,6 @@ def asking_host() -> str | None:
 def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     """What fronts accept with."""
     servers = Servers(plane.api, plane.cells)
+    plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
                            lease=float(plane.conf.lease)))

@@ -21,6 +21,7 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.networks import allocation, documents
 from nova.placement import claims
 from nova.placement.resources import resources_of
+from nova.store import events
 from nova.workflow import Again, Result, Row, Run
 from nova.workflow.operations import CREATE
 
@@ -112,6 +113,7 @@ def _copy_into(cell: Cell, env: Environment, row: Row, server: dict[str, Any], d
             if devices:
                 conn.execute(instances.block_devices.insert(), devices)
             cell_operations.insert(conn, [operation])
+            events.placed(conn, row.instance_uuid, operation)
             return
         t, o = instances.instances, cell_operations.operations
         conn.execute(t.update().where(t.c.uuid == row.instance_uuid, t.c.epoch < row.epoch).values(epoch=row.epoch))
