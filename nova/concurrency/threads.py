@@ -41,7 +41,7 @@ class ThreadTask:
 
 _STOP = object()
 
-#: Told of every checkpoint that is passed. Crash tests end the process here; nothing else may set it.
+#: Told of every checkpoint that is passed. Tests hold a task here or end the process; nothing else may set it.
 observer: Callable[[str], None] | None = None
 
 
@@ -144,5 +144,6 @@ class ThreadBackend:
 
     def checkpoint(self, label: str) -> None:
         """Nothing happens here unless a test has put something into :data:`observer`."""
-        if observer is not None:
-            observer(label)
+        told = observer
+        if told is not None:
+            told(label)

@@ -67,12 +67,14 @@ class _Repair:
 
 
 class Auditor:
-    """``scan()`` finds, ``repair(leaks)`` mends, ``start()`` does both every ``interval`` seconds."""
+    """``scan()`` finds, ``repair(leaks)`` mends, ``start()`` does both every ``interval`` seconds, each time to what it
+    found twice."""
 
     def __init__(self, api: Database, cells: Cells, *, interval: float = 60.0) -> None:
         self._api, self._cells, self._interval = api, cells, interval
         self._stop = concurrency.Event()
         self._task: concurrency.Task | None = None
+        self._before: set[Leak] = set()
 
     def start(self) -> None:
         self._task = concurrency.spawn(self._run, name="auditor")
@@ -83,16 +85,21 @@ class Auditor:
             self._task.join(5)
 
     def _run(self) -> None:
-        before: set[Leak] = set()
         while not self._stop.wait(self._interval):
             try:
-                found = self.scan()
-                self.repair([leak for leak in found if leak in before])
-                before = set(found)
+                self.look_and_mend()
             except errors.Unavailable as e:
                 LOG.warning("the audit waits: %s", e.message)
             except Exception:
                 LOG.exception("an audit ended by an error")
+
+    def look_and_mend(self) -> list[Leak]:
+        """One pass: mend what the pass before has seen as well. Gives what that was."""
+        found = self.scan()
+        again = [leak for leak in found if leak in self._before]
+        self.repair(again)
+        self._before = set(found)
+        return again
 
     # -- finding -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 import nova.db.api
 import nova.db.cell
-from nova import concurrency, conf
+from nova import concurrency, conf, errors
 from nova.cells import Cells
 from nova.clients.nudges import Sender
 from nova.cmd.wiring import control, host
@@ -77,6 +77,24 @@ def make_conf(**defaults: Any) -> cfg.ConfigOpts:
     return made
 
 
+class Line(OsloBus):
+    """A bus that can be ``cut``: its owner says nothing more and gets no answers, as if it were dead."""
+
+    cut = False
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        self._up()
+        return super().call(*args, **kwargs)
+
+    def cast(self, *args: Any, **kwargs: Any) -> None:
+        self._up()
+        super().cast(*args, **kwargs)
+
+    def _up(self) -> None:
+        if self.cut:
+            raise errors.Unavailable("The line is cut.")
+
+
 @dataclasses.dataclass
 class Cloud:
     """``start()`` everything, ask ``operations``, look with ``servers``; ``drop`` loses nudges by label."""
@@ -90,6 +108,7 @@ class Cloud:
     drop: Callable[[str], bool] = staticmethod(lambda label: False)
     synchronous: str = "NORMAL"
     cells_ttl: float = 5.0
+    lines: dict[str, Line] = dataclasses.field(default_factory=dict)
     services: list[Any] = dataclasses.field(default_factory=list)
     databases: list[Database] = dataclasses.field(default_factory=list)
     hosts: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -165,7 +184,7 @@ class Cloud:
     def start_host(self, name: str, cell: str) -> Any:
         bus = self.make_bus(cell, name, "nova-compute")
         service = host.compute_service(self.conf, bus, name, self.path / name, driver_name="fake", drop=self.drop)
-        self.hosts[name] = service
+        self.hosts[name], self.lines[name] = service, bus
         self.cells_of_hosts[name] = cell
         return self._start(service)
 
@@ -235,8 +254,6 @@ class Cloud:
         return result
 
     def server(self, uuid: str) -> dict[str, Any] | None:
-        from nova import errors
-
         try:
             return self.servers.show(self.context(), uuid)
         except errors.NotFound:
@@ -260,8 +277,8 @@ def memory_cloud(path: Path, **options: Any) -> Cloud:
     made = make_conf(**conf_options)
     tag = concurrency.uuid4().replace("-", "")[:12]
 
-    def bus(name: str, node: str, service: str) -> OsloBus:
-        return OsloBus(made, f"nova-memory://{tag}-{name}", name=name, signer=NullSigner(),
-                       sender=BusSender(service, node, concurrency.uuid4()))
+    def bus(name: str, node: str, service: str) -> Line:
+        return Line(made, f"nova-memory://{tag}-{name}", name=name, signer=NullSigner(),
+                    sender=BusSender(service, node, concurrency.uuid4()))
 
     return Cloud(path, made, lambda name: f"sqlite:///{path}/{name}.sqlite", bus, **options)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.functional.cloud import Cloud, memory_cloud
+from tests.functional.pauses import Pauses
 
 #: Heartbeats and scans come often, so that what nobody nudges is found soon.
 QUICK = {"report_interval": 0.3, "lease": 1.5}
@@ -37,6 +38,11 @@ def make_cloud(tmp_path: Path) -> Iterator[Callable[..., Cloud]]:
     yield make
     for cloud in made:
         cloud.stop()
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
 
 
 @pytest.fixture

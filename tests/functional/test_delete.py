@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from nova import errors
-from nova.conductor.workflows import create
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
+from tests.functional.pauses import Pauses
 
 
 def test_an_active_server(cloud: Cloud) -> None:
@@ -74,43 +73,26 @@ def test_many_waiting_creates_do_not_hold_up_a_delete(make_cloud: Callable[..., 
         cloud.wait_state(uuid, "active")
 
 
-@pytest.mark.parametrize("step", ["_copy_into", "record"])
-def test_between_the_choice_of_a_host_and_the_making_known(cloud: Cloud, step: str,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["write:cell1", "committed:cell1"])
+def test_between_the_choice_of_a_host_and_the_making_known(cloud: Cloud, where: str, pauses: Pauses) -> None:
     """The delete is accepted around T4: before the copy is written, or between the copy and T5."""
-    found: list[str] = []
-    genuine = create._copy_into
-
-    def copy_into(cell: Any, env: Any, row: Any, *rest: Any, **closing: Any) -> None:
-        if step == "_copy_into":
-            cloud.operations.delete(cloud.context(), row.instance_uuid)
-            cloud.wait(lambda: truth.mapping(cloud, row.instance_uuid)["charge"] is None)
-        genuine(cell, env, row, *rest, **closing)
-        if step == "record":
-            cloud.operations.delete(cloud.context(), row.instance_uuid)
-        found.append(row.instance_uuid)
-
-    monkeypatch.setattr(create, "_copy_into", copy_into)
-    uuid = cloud.boot()[0]
-    cloud.wait(lambda: found == [uuid])
+    with pauses.at("step:create.record:before", where) as hold:
+        uuid = cloud.boot()[0]
+        hold.reached()
+        cloud.operations.delete(cloud.context(), uuid)
+        cloud.wait(lambda: truth.mapping(cloud, uuid)["charge"] is None)
     cloud.wait_gone(uuid)
     cloud.wait(lambda: truth.cell_row(cloud, uuid) is None, what="the copy is removed")
     truth.nothing_left(cloud)
 
 
-def test_while_it_is_buried_in_cell0(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[str] = []
-    genuine = create._copy_into
-
-    def copy_into(cell: Any, env: Any, row: Any, *rest: Any, **closing: Any) -> None:
-        cloud.operations.delete(cloud.context(), row.instance_uuid)
-        cloud.wait(lambda: truth.mapping(cloud, row.instance_uuid)["charge"] is None)
-        genuine(cell, env, row, *rest, **closing)
-        found.append(row.instance_uuid)
-
-    monkeypatch.setattr(create, "_copy_into", copy_into)
-    uuid = cloud.boot(flavor=FLAVOR | {"root_gb": 10**6})[0]
-    cloud.wait(lambda: found == [uuid])
+@pytest.mark.parametrize("where", ["write:cell0", "committed:cell0"])
+def test_while_it_is_buried_in_cell0(cloud: Cloud, where: str, pauses: Pauses) -> None:
+    with pauses.at("step:create.bury:before", where) as hold:
+        uuid = cloud.boot(flavor=FLAVOR | {"root_gb": 10**6})[0]
+        hold.reached()
+        cloud.operations.delete(cloud.context(), uuid)
+        cloud.wait(lambda: truth.mapping(cloud, uuid)["charge"] is None)
     cloud.wait(lambda: truth.cell_row(cloud, uuid) is None, what="the copy is removed")
     truth.nothing_left(cloud)
 
@@ -131,23 +113,15 @@ def test_while_its_host_builds_it(cloud: Cloud) -> None:
     assert truth.actions(cloud, uuid) == [("create", "superseded"), ("delete", "done")]
 
 
-def test_while_it_moves_to_the_next_host(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the next host was claimed, before the server's record names it."""
-    genuine = create._acquire
-    deleted: list[str] = []
-
-    def acquire(conn: Any, row: Any, *rest: Any) -> Any:
-        vifs = genuine(conn, row, *rest)
-        if not deleted:
-            deleted.append(row.instance_uuid)
-            cloud.operations.delete(cloud.context(), row.instance_uuid)
-        return vifs
-
-    monkeypatch.setattr(create, "_acquire", acquire)
+@pytest.mark.parametrize("where", ["write:api", "committed:api"])
+def test_while_it_moves_to_the_next_host(cloud: Cloud, where: str, pauses: Pauses) -> None:
+    """Before the next host is claimed, or after, when the server's record does not name it yet."""
     for service in cloud.hosts.values():
         service.manager.driver.knobs.fail("spawn", times=1)
-    uuid = cloud.boot()[0]
-    cloud.wait(lambda: deleted)
+    with pauses.at("step:create.reschedule:before", where) as hold:
+        uuid = cloud.boot()[0]
+        hold.reached()
+        cloud.operations.delete(cloud.context(), uuid)
     cloud.wait_gone(uuid)
     truth.nothing_left(cloud)
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from nova import concurrency, errors
 from nova.store.servers import Query
+from tests import edges
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
 
@@ -52,7 +52,7 @@ def test_a_host_restarted_in_mid_build_goes_on(cloud: Cloud) -> None:
     old = cloud.hosts[host]
     driver = old.manager.driver
     driver.knobs.fail("spawn", message="This process was killed here.")
-    cut_off(old)
+    cloud.lines[host].cut = True
     cloud.services.remove(old)
     cloud.start_host(host, cloud.cells_of_hosts[host])
     row = cloud.wait_state(uuid, "active")
@@ -61,18 +61,6 @@ def test_a_host_restarted_in_mid_build_goes_on(cloud: Cloud) -> None:
     driver.knobs.release("spawn")
     old.stop()
     assert cloud.server(uuid)["vm_state"] == "active"  # type: ignore[index]
-
-
-def cut_off(service: Any) -> None:
-    """As if its process had died: it says and hears nothing more."""
-    def silent(*args: Any, **kwargs: Any) -> Any:
-        raise errors.Unavailable("This host was cut off.")
-
-    store = service.manager._store
-    for name in ("operation_record", "operation_take", "operations_due", "service_heartbeat", "service_register",
-                 "instances_on_host", "instance_get", "instance_save", "instance_power_states"):
-        setattr(store, name, silent)
-    service.manager.driver._listeners.clear()
 
 
 def test_a_host_finds_what_was_accepted_while_it_restarted(cloud: Cloud) -> None:
@@ -108,8 +96,7 @@ def test_the_orchestrator_may_be_away_for_a_while(cloud: Cloud) -> None:
     truth.nothing_left(cloud)
 
 
-def test_a_cell_that_is_away_is_named_and_does_not_hold_up_a_list(make_cloud: Callable[..., Cloud],
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_is_away_is_named_and_does_not_hold_up_a_list(make_cloud: Callable[..., Cloud]) -> None:
     cloud = make_cloud(cells_count=2, hosts_count=2)
     uuids = cloud.boot(count=6)
     for uuid in uuids:
@@ -119,48 +106,34 @@ def test_a_cell_that_is_away_is_named_and_does_not_hold_up_a_list(make_cloud: Ca
     lost = {u for u, c in by_cell.items() if c == "cell2"}
     assert lost and lost != set(uuids)
 
-    def refuse() -> Any:
-        raise errors.Unavailable("The cell2 database is not reachable now.", retry_after=5)
-
-    monkeypatch.setattr(away.database, "read", refuse)
-    monkeypatch.setattr(away.database, "run", lambda fn: refuse())
-    page = cloud.servers.page(cloud.context(), Query("p1"))
-    assert {r["uuid"] for r in page.rows} == set(uuids) - lost
-    assert [c.name for c in page.down] == ["cell2"]
-    for action in (cloud.operations.stop, cloud.operations.delete):
-        with pytest.raises(errors.Unavailable) as caught:
-            action(cloud.context(), min(lost))
-        assert caught.value.details["retry_after"] == 5
+    with edges.unreachable(away.database):
+        page = cloud.servers.page(cloud.context(), Query("p1"))
+        assert {r["uuid"] for r in page.rows} == set(uuids) - lost
+        assert [c.name for c in page.down] == ["cell2"]
+        for action in (cloud.operations.stop, cloud.operations.delete):
+            with pytest.raises(errors.Unavailable) as caught:
+                action(cloud.context(), min(lost))
+            assert caught.value.details["retry_after"] == 5
+    assert cloud.servers.page(cloud.context(), Query("p1")).down == []
 
 
-def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Callable[..., Cloud],
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Callable[..., Cloud]) -> None:
     """Also when many ask: their questions to the hanging cell do not use up what the others are asked with."""
     cloud = make_cloud(cells_count=2, hosts_count=2)
     uuid = cloud.boot(count=1)[0]
     cloud.wait_state(uuid, "active")
     other = "cell2" if truth.cell_of(cloud, uuid) == "cell1" else "cell1"
     hanging = next(c for c in cloud.cells.all() if c.name == other)
-    back = concurrency.Event()
-    genuine = hanging.database.read
-
-    def hang() -> Any:
-        back.wait(60)
-        return genuine()
-
     cloud.cells._timeout = 0.5
-    monkeypatch.setattr(hanging.database, "read", hang)
     answers: list[tuple[list[str], list[str]]] = []
 
     def ask() -> None:
         page = cloud.servers.page(cloud.context(), Query("p1"))
         answers.append(([r["uuid"] for r in page.rows], [c.name for c in page.down]))
 
-    try:
+    with edges.silent(hanging.database):
         for _ in range(3):
             tasks = [concurrency.spawn(ask) for _ in range(10)]
             assert all(t.join(20) for t in tasks)
         assert answers == [([uuid], [other])] * 30
-    finally:
-        back.set()
     cloud.wait(lambda: cloud.servers.page(cloud.context(), Query("p1")).down == [])

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from nova import concurrency
-from nova.conductor.workflows import create
 from nova.db.api import aggregates, server_groups
 from tests.functional import truth
 from tests.functional.cloud import Cloud
+from tests.functional.pauses import Pauses
 
 
 def group(cloud: Cloud, policy: str, **rules: Any) -> dict[str, Any]:
@@ -60,24 +60,13 @@ def test_the_rule_allows_several_per_host(make_cloud: Callable[..., Cloud]) -> N
 
 
 @pytest.mark.parametrize("policy", ["affinity", "anti-affinity"])
-def test_members_that_race_obey_the_group(make_cloud: Callable[..., Cloud], policy: str,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_that_race_obey_the_group(make_cloud: Callable[..., Cloud], policy: str, pauses: Pauses) -> None:
     """All decisions are made before any claim: each saw a group without hosts."""
     cloud = make_cloud(hosts_count=3)
-    wanted = 3
-    met: list[str] = []
-    everybody = concurrency.Event()
-    genuine = create._first_claim
-
-    def first_claim(run: Any, decision: Any) -> Any:
-        met.append(run.row.uuid)
-        if len(met) >= wanted:
-            everybody.set()
-        everybody.wait(20)
-        return genuine(run, decision)
-
-    monkeypatch.setattr(create, "_first_claim", first_claim)
-    uuids = cloud.boot(count=wanted, group=group(cloud, policy))
+    members = group(cloud, policy)
+    with pauses.at("step:create.schedule:before", "write:api", several=3) as hold:
+        uuids = [cloud.boot(group=members)[0] for _ in range(3)]
+        hold.reached(3)
     counted = hosts_of(cloud, uuids)
     assert sorted(counted.values()) == ([3] if policy == "affinity" else [1, 1, 1]), counted
     assert {cloud.server(u)["vm_state"] for u in uuids} == {"active"}  # type: ignore[index]
