@@ -33,8 +33,11 @@ BASE = [
 ]
 
 
-def rules(prefix: str, table: str) -> list[policy.RuleDefault]:
-    """Rules from a table of lines ``who  name, name …  # what``; ``who`` is one of the personas above."""
+def rules(prefix: str, table: str, scope: tuple[str, ...] | None = None) -> list[policy.RuleDefault]:
+    """Rules from a table of lines ``who  name, name …  # what``; ``who`` is one of the personas above.
+
+    ``scope``: what kind of token may ask at all (``project``); None: any.
+    """
     personas = {"admin": ADMIN, "manager": MANAGER, "member": MEMBER, "reader": READER, "service": SERVICE,
                 "owner-user": OWNER_USER, "any": ANY, "nobody": NOBODY}
     made = []
@@ -42,5 +45,6 @@ def rules(prefix: str, table: str) -> list[policy.RuleDefault]:
         columns, _, description = line.partition("#")
         who, names = columns.split(None, 1)
         for name in names.replace(",", " ").split():
-            made.append(policy.RuleDefault(prefix + name, personas[who], description.strip()))
+            made.append(policy.RuleDefault(prefix + name, personas[who], description.strip(),
+                                           scope_types=list(scope) if scope else None))
     return made

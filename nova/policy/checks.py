@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,23 +21,34 @@ _SUBSTITUTION = re.compile(r"^%\(([^)]+)\)s$")
 #: Names that rules use for what the context calls otherwise.
 _ALIASES = {"tenant": "project_id", "tenant_id": "project_id", "user": "user_id", "project": "project_id"}
 _MISSING = object()
+# The parser would log each rule that it cannot read with a traceback; it is told as an error in our own words.
+logging.getLogger("oslo_policy._parser").setLevel(logging.CRITICAL)
 
 
 def compile_rules(texts: Mapping[str, str]) -> dict[str, Decide]:
     """All rules as functions. A rule may name another, so each is bound when first asked. Cycles are refused."""
-    parsed = {name: _parse(name, text) for name, text in texts.items()}
+    parsed = {name: parse(name, text) for name, text in texts.items()}
     compiled: dict[str, Decide] = {}
     for name in parsed:
         _compile_rule(name, parsed, compiled, ())
     return compiled
 
 
-def _parse(name: str, text: str) -> Any:
+def parse(name: str, text: str) -> Any:
+    """A rule as oslo.policy understands it; its ``str`` is the rule in one way of writing."""
     check = _parser.parse_rule(text)
     # The parser answers nonsense with a check that denies; said aloud is better.
     if isinstance(check, _checks.FalseCheck) and text.strip() != "!":
         raise errors.ConfigError(f"policy rule {name}: {text!r} cannot be understood; correct it in the policy file")
     return check
+
+
+def references(check: Any) -> set[str]:
+    """The rules that a parsed rule names."""
+    if isinstance(check, _checks.RuleCheck):
+        return {str(check.match)}
+    inner = [check.rule] if isinstance(check, _checks.NotCheck) else getattr(check, "rules", ())
+    return set().union(*(references(rule) for rule in inner))
 
 
 def _compile_rule(name: str, parsed: Mapping[str, Any], compiled: dict[str, Decide], above: tuple[str, ...]) -> Decide:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from nova.policy.base import rules
+import functools
+
+from nova.policy import base
+
+rules = functools.partial(base.rules, scope=("project",))
 
 RULES = [
     *rules("os_compute_api:", """
