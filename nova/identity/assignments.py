@@ -138,5 +138,6 @@ def _peopled(e: Effective, members: dict[str, list[str]]) -> list[Effective]:
 
 
 def _implied(e: Effective, graph: RoleGraph) -> list[Effective]:
+    """The roles of the whole cloud that come of it; one of a domain works only by what it implies."""
     return [dataclasses.replace(e, assignment=dataclasses.replace(e.assignment, role_id=role), prior_role_id=prior)
-            for role, prior in graph.expand([e.assignment.role_id]).items()]
+            for role, prior in graph.expand([e.assignment.role_id]).items() if not graph.roles[role].domain_id]

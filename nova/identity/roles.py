@@ -65,10 +65,12 @@ class Roles(Records[Role]):
             return read_graph(conn)
 
     def imply(self, prior_id: str, implied_id: str) -> None:
-        """Whoever has the prior role has the implied one too. A circle is refused."""
+        """Whoever has the prior role has the implied one too. Refused are a circle, and the role of a domain that one
+        of the whole cloud would imply."""
         with self._writing(None) as conn:
-            self._get(conn, prior_id)
-            self._get(conn, implied_id)
+            prior, implied = self._get(conn, prior_id), self._get(conn, implied_id)
+            if implied.domain_id and not prior.domain_id:
+                raise errors.Forbidden(f"Role {prior_id} cannot imply {implied_id}: that is the role of a domain.")
             if prior_id in read_graph(conn).expand([implied_id]):
                 raise errors.Invalid(f"Role {prior_id} cannot imply {implied_id}: it would imply itself.")
             identity_roles.imply(conn, prior_id, implied_id)

@@ -78,7 +78,7 @@ def check_properties(properties: Mapping[str, Any]) -> None:
         _no_control("The name of a property", name)
         if name in model.READ_ONLY:
             raise errors.Forbidden(f"Attribute '{name}' is read-only.")
-        if name in model.RESERVED or name in model.COLUMNS or name == "tags":
+        if model.is_reserved(name) or name in model.COLUMNS or name == "tags":
             raise errors.Forbidden(f"Attribute '{name}' is reserved.")
         if value is None:
             continue

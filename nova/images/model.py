@@ -18,8 +18,13 @@ WRITABLE = ("name", "visibility", "container_format", "disk_format", "min_disk",
 #: Attributes that only the service writes.
 READ_ONLY = ("status", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "created_at", "updated_at",
              "deleted_at", "self", "file", "schema", "direct_url", "deleted", "is_public")
-#: Names that are neither attributes of ours nor may be properties.
+#: Names that users can neither set as attributes nor as properties; nor any that begin with OURS.
 RESERVED = ("locations", "stores")
+OURS = "os_glance_"
+
+
+def is_reserved(name: str) -> bool:
+    return name in RESERVED or name.startswith(OURS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

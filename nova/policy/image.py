@@ -12,6 +12,6 @@ member      add_image modify_image delete_image upload_image            # Manage
 reader      get_members get_member                                      # See with whom images are shared
 member      add_member delete_member                                    # Share images of the own project
 member      modify_member                                               # Accept or reject an image shared with one
-admin       deactivate reactivate                                       # Bar and restore the download of an image
+member      deactivate reactivate                                       # Bar and restore the download of an own image
 """),
 ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from nova import errors
@@ -100,7 +101,7 @@ class EndpointController:
         return self._endpoints.all(base_url(self._identity, request))
 
     def _checked(self, request: Request) -> dict[str, Any]:
-        """The body's attributes, once the service and the region they name are known to exist."""
+        """The body's attributes, once the service that they name is known to exist. A region that does not is made."""
         values = wire.attributes(request, "endpoint")
         region = values.pop("region", None)  # the name that version 2 had for it
         if region is not None:
@@ -108,10 +109,11 @@ class EndpointController:
         try:
             if "service_id" in values:
                 self._identity.catalog.services.get(values["service_id"])
-            if values.get("region_id") is not None:
-                self._identity.catalog.regions.get(values["region_id"])
         except errors.NotFound as e:
             raise errors.Invalid(e.message) from e
+        if (region_id := values.get("region_id")) is not None and not self._identity.catalog.regions.find(id=region_id):
+            with contextlib.suppress(errors.Conflict):  # another request was faster
+                self._identity.catalog.regions.create(id=region_id)
         return values
 
 

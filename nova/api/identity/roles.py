@@ -25,6 +25,8 @@ ROUTES = (
     Route("DELETE", _ROLE, "delete", rule="identity:delete_role", success=204, doc="Delete a role"),
     Route("GET", f"{_ROLE}/implies", "implied", rule="identity:list_implied_roles", doc="List what a role implies"),
     Route("GET", _IMPLIED, "show_implied", rule="identity:get_implied_role", doc="Does a role imply another"),
+    Route("HEAD", _IMPLIED, "has_implied", rule="identity:get_implied_role", success=204,
+          doc="Does a role imply another, without telling more"),
     Route("PUT", _IMPLIED, "imply", rule="identity:create_implied_role", success=201, doc="Make a role imply another"),
     Route("DELETE", _IMPLIED, "unimply", rule="identity:delete_implied_role", success=204,
           doc="Make a role not imply another"),
@@ -75,6 +77,9 @@ class RoleController:
         if implied.id not in self._roles.graph().implied.get(prior.id, ()):
             raise errors.NotFound(f"Role {prior.id} does not imply {implied.id}.")
         return _rule(request, prior, implied)
+
+    def has_implied(self, request: Request) -> None:
+        self.show_implied(request)
 
     def imply(self, request: Request) -> Reply:
         prior, implied = self._pair(request)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova.api.image.files import STORE
 from nova.api.image.images import METHODS
+from nova.api.image.views import STORE
 from nova.web.reply import Reply
 from nova.web.request import Request
 from nova.web.routing import Resource, Route

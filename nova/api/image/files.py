@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from nova import errors
-from nova.api.image import ranges, schemas
+from nova.api.image import ranges, schemas, views
 from nova.api.image.images import METHODS
 from nova.images.manager import Images
 from nova.images.store import CHUNK
@@ -15,7 +15,6 @@ from nova.web.reply import Reply
 from nova.web.request import Request
 from nova.web.routing import Resource, Route
 
-STORE = "file"
 _OCTETS = "application/octet-stream"
 
 
@@ -135,8 +134,8 @@ def _upload_size(request: Request) -> int | None:
 def _check_stores(request: Request, stores: list[str]) -> None:
     header = request.environ.get("HTTP_X_IMAGE_META_STORE")
     for store in [*stores, *([header] if header is not None else [])]:
-        if store != STORE:
-            raise errors.Invalid(f"Store '{store[:64]}' does not exist here; there is one, '{STORE}'.")
+        if store != views.STORE:
+            raise errors.Invalid(f"Store '{store[:64]}' does not exist here; there is one, '{views.STORE}'.")
 
 
 def resource(images: Images, max_body: int) -> Resource:

@@ -20,6 +20,6 @@ def make_front(conf: cfg.ConfigOpts, library: Images, *, authenticator: Authenti
     resources = (about.resource(section.public_endpoint), images.resource(library),
                  files.resource(library, section.image_size_cap), members.resource(library),
                  schemas.resource(library.limits))
-    options = FrontOptions(media_types=frozenset({"application/json", patches.V20, patches.V21}))
+    options = FrontOptions(strict_slash=True, media_types=frozenset({"application/json", patches.V20, patches.V21}))
     return Front("image", resources, authenticator=SignedUrls(authenticator, library.signer), policy=policy,
                  style=ImageFaults(), checks=checks, options=options)

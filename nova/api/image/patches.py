@@ -71,7 +71,7 @@ def changes(image: model.Image, operations: Sequence[Operation]) -> Changes:
         name = operation.name
         if name in model.READ_ONLY or name == "id":
             raise errors.Forbidden(f"Attribute '{name}' is read-only.")
-        if name in model.RESERVED:
+        if model.is_reserved(name):
             raise errors.Forbidden(f"Attribute '{name}' is reserved.")
         if name == "tags":
             tags = _change_tags(tags, operation)

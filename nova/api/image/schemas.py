@@ -67,7 +67,8 @@ def image(limits: Limits) -> dict[str, Any]:
         "size": {"type": ["null", "integer"]}, "virtual_size": {"type": ["null", "integer"]},
         "checksum": {**_TEXT, "maxLength": 32}, "os_hash_algo": {**_TEXT, "maxLength": 64},
         "os_hash_value": {**_TEXT, "maxLength": 128}, "created_at": _TIME, "updated_at": _TIME,
-        "self": {"type": "string"}, "file": {"type": "string"}, "schema": {"type": "string"}}
+        "self": {"type": "string"}, "file": {"type": "string"}, "schema": {"type": "string"},
+        "stores": {"type": "string"}}
     shown = {name: {**kind, "readOnly": True} for name, kind in kinds.items()}
     return {
         "name": "image",

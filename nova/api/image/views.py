@@ -13,6 +13,8 @@ from nova.images.members import Member
 from nova.web.faults import Fault
 from nova.web.timestamps import iso
 
+#: The one store there is.
+STORE = "file"
 _PLAIN = ("id", "name", "status", "visibility", "owner", "container_format", "disk_format", "size", "virtual_size",
           "min_disk", "min_ram", "protected", "os_hidden", "checksum", "os_hash_algo", "os_hash_value")
 
@@ -24,6 +26,8 @@ def image(value: model.Image) -> dict[str, Any]:
     document |= {"created_at": iso(value.created_at), "updated_at": iso(value.updated_at), "tags": list(value.tags),
                  "self": f"/v2/images/{value.id}", "file": f"/v2/images/{value.id}/file",
                  "schema": "/v2/schemas/image"}
+    if value.status in ("active", "deactivated"):
+        document["stores"] = STORE
     return document
 
 

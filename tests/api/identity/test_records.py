@@ -218,12 +218,28 @@ def test_implied_roles(api: Api) -> None:
     assert api.call("HEAD", path)[0] == 404
     status, body = api.call("PUT", path)
     assert status == 201 and body["role_inference"]["implies"]["name"] == "reader"
-    assert api.call("GET", path)[0] == 200
+    assert api.call("GET", path)[0] == 200 and api.call("HEAD", path)[0] == 204
     inference = api.call("GET", f"/v3/roles/{role['id']}/implies")[1]["role_inference"]
     assert [r["name"] for r in inference["implies"]] == ["reader"]
     assert len(api.call("GET", "/v3/role_inferences")[1]["role_inferences"]) == 4
     assert api.call("PUT", f"/v3/roles/{ids.roles['reader']}/implies/{role['id']}")[0] == 400
     assert api.call("DELETE", path)[0] == 204 and api.call("DELETE", path)[0] == 404
+
+
+def test_the_role_of_a_domain_works_by_what_it_implies(api: Api) -> None:
+    ids, local = api.cloud.ids, _make(api, "role", name="local", domain_id="default")
+    everywhere = _make(api, "role", name="everywhere")
+    assert api.call("PUT", f"/v3/roles/{everywhere['id']}/implies/{local['id']}")[0] == 403
+    user, project = _make(api, "user", name="u"), _make(api, "project", name="p")
+    assert api.call("PUT", f"/v3/projects/{project['id']}/users/{user['id']}/roles/{local['id']}")[0] == 204
+
+    def effective() -> list[str]:
+        query = f"/v3/role_assignments?effective&user.id={user['id']}&scope.project.id={project['id']}"
+        return [a["role"]["id"] for a in api.call("GET", query)[1]["role_assignments"]]
+
+    assert effective() == []
+    assert api.call("PUT", f"/v3/roles/{local['id']}/implies/{ids.roles['reader']}")[0] == 201
+    assert effective() == [ids.roles["reader"]]
 
 
 def test_application_credentials(api: Api) -> None:
@@ -281,7 +297,10 @@ def test_endpoints_of_a_service(api: Api) -> None:
     path = f"/v3/endpoints/{made['id']}"
     assert api.call("GET", f"/v3/endpoints?service_id={service['id']}&interface=public")[1]["endpoints"] == [made]
     assert api.call("PATCH", path, {"endpoint": {"url": "http://n"}})[1]["endpoint"]["url"] == "http://n"
-    assert api.call("PATCH", path, {"endpoint": {"region_id": "nowhere"}})[0] == 400
+    assert api.call("PATCH", path, {"endpoint": {"region_id": "new"}})[1]["endpoint"]["region"] == "new"
+    assert api.call("GET", "/v3/regions/new")[1]["region"]["parent_region_id"] is None
+    assert api.call("PATCH", path, {"endpoint": {"region_id": "new"}})[0] == 200
+    assert api.call("PATCH", path, {"endpoint": {"service_id": "none"}})[0] == 400
     derived = next(e for e in api.call("GET", "/v3/endpoints")[1]["endpoints"] if e["url"].endswith("/image"))
     assert api.call("GET", f"/v3/endpoints/{derived['id']}")[1]["endpoint"] == derived
     assert api.call("DELETE", f"/v3/endpoints/{derived['id']}")[0] == 403

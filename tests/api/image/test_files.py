@@ -183,10 +183,10 @@ def test_refused_staged_content_is_removed(cloud: Cloud, alice: httpx.Client, bo
     assert image["status"] == "queued" and image["size"] is None and cloud.files() == []
 
 
-def test_deactivated_data_is_for_administrators(alice: httpx.Client, root: httpx.Client) -> None:
-    path = f"/v2/images/{make_active(alice)}"
-    assert alice.post(f"{path}/actions/deactivate").status_code == 403
-    assert root.post(f"{path}/actions/deactivate").status_code == 204
+def test_deactivated_data_is_for_administrators(alice: httpx.Client, bob: httpx.Client, root: httpx.Client) -> None:
+    path = f"/v2/images/{make_active(alice, visibility='community')}"
+    assert bob.post(f"{path}/actions/deactivate").status_code == 403
+    assert alice.post(f"{path}/actions/deactivate").status_code == 204
     assert root.post(f"{path}/actions/deactivate").status_code == 204
     assert alice.get(path).json()["status"] == "deactivated"
     assert alice.get(f"{path}/file").status_code == 403

@@ -50,6 +50,7 @@ def test_a_chosen_id_is_kept_and_never_used_twice(alice: httpx.Client) -> None:
     ({"tags": [""]}, 400), ({"tags": "a"}, 400), ({"depth": {"a": 1}}, 400), ({"long": "x" * 65536}, 400),
     ({"": "nameless"}, 400), ({"n" * 256: "x"}, 400), ({"disk_format": "ami", "container_format": "bare"}, 400),
     ({"status": "active"}, 403), ({"size": 5}, 403), ({"checksum": "0" * 32}, 403), ({"locations": []}, 403),
+    ({"os_glance_foo": "x"}, 403),
     ({"owner": "p-bob"}, 403), ({"visibility": "public"}, 403),
     ({f"p{i}": "x" for i in range(129)}, 413), ({"tags": [str(i) for i in range(129)]}, 413),
 ])
@@ -120,6 +121,18 @@ def test_unknown_ids_are_not_found(alice: httpx.Client, image_id: str) -> None:
     assert alice.delete(f"/v2/images/{image_id}").status_code == 404
 
 
+def test_nothing_is_behind_a_trailing_slash(alice: httpx.Client) -> None:
+    assert [alice.request(method, "/v2/images/").status_code for method in ("GET", "DELETE", "POST")] == [404, 404, 404]
+
+
+def test_an_image_with_data_says_where_it_is_stored(alice: httpx.Client) -> None:
+    stored, empty = make_active(alice), make(alice)["id"]
+    [store] = alice.get("/v2/info/stores").json()["stores"]
+    assert alice.get(f"/v2/images/{stored}").json()["stores"] == store["id"]
+    assert "stores" not in alice.get(f"/v2/images/{empty}").json()
+    assert alice.get("/v2/schemas/image").json()["properties"]["stores"]["readOnly"] is True
+
+
 def test_patch_changes_attributes_properties_and_tags(alice: httpx.Client) -> None:
     image_id = make(alice, os_type="linux", drop="me", tags=["old"])["id"]
     answer = patch(
@@ -151,6 +164,7 @@ def test_patch_in_the_old_form(alice: httpx.Client) -> None:
     ({"op": "replace", "path": "/owner", "value": "p-bob"}, 403),
     ({"op": "add", "path": "/locations/-", "value": {"url": "file:///etc/passwd"}}, 400),
     ({"op": "replace", "path": "/locations", "value": []}, 403),
+    ({"op": "add", "path": "/os_glance_foo", "value": "x"}, 403),
     ({"op": "replace", "path": "/visibility", "value": "public"}, 403),
     ({"op": "remove", "path": "/tags"}, 403), ({"op": "remove", "path": "/tags/7"}, 409),
     ({"op": "replace", "path": "/missing", "value": "x"}, 409), ({"op": "remove", "path": "/missing"}, 409),
