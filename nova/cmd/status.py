@@ -11,8 +11,9 @@ from typing import NoReturn
 
 import click
 
-from nova import __version__, errors
-from nova.cmd.manage.tool import State, Tool
+from nova import errors
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State, operators_tool
 from nova.cmd.wiring.bus import keys_path
 from nova.db import migrate
 from nova.db.api import cells as mappings
@@ -41,20 +42,12 @@ class Check:
     details: str = ""
 
 
-@click.group(cls=Tool, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-@click.option("--config-file", "config_files", multiple=True, metavar="FILE",
-              help="Configuration to read; may be repeated. Default: nova.conf in the usual places.")
-@click.option("-f", "--format", "output", type=click.Choice(["table", "json", "value"]), default="table",
-              show_default=True, help="How results are printed.")
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
-@click.pass_context
-def nova_status(context: click.Context, config_files: tuple[str, ...], output: str, debug: bool) -> None:
+@operators_tool("nova-status")
+def nova_status() -> None:
     """Check the state of a cloud.
 
     Exit codes of a check: 0 all is well, 1 warnings, 2 something must be mended first, 255 the check could not run.
     """
-    context.obj = State("nova-status", config_files, output, debug)
 
 
 @nova_status.group("upgrade", cls=Tool)

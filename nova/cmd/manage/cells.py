@@ -7,7 +7,8 @@ import click
 
 from nova import errors
 from nova.cmd import provision
-from nova.cmd.manage.tool import State, Tool
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State
 from nova.cmd.urls import masked
 from nova.cmd.wiring.broker import transport_url
 from nova.db.api import cells as mappings

@@ -8,7 +8,8 @@ import secrets
 import click
 
 from nova.cmd import provision
-from nova.cmd.manage.tool import State, Tool
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State
 from nova.identity.bootstrap import bootstrap
 from nova.networks.manager import Networks
 
@@ -63,7 +64,8 @@ def network() -> None:
 @click.option("--range-start", help="First address for servers.")
 @click.option("--range-end", help="Last address for servers.")
 @click.option("--dns", multiple=True, help="Name server for guests; may be repeated.  [default: the host]")
-@click.option("--mtu", type=click.IntRange(576, 65535), default=1500, show_default=True)
+@click.option("--mtu", type=click.IntRange(576, 65535), default=1500, show_default=True,
+              help="Largest packet, in bytes.")
 @click.option("--project", "project_id", help="Id of the only project that may use it.  [default: shared]")
 @click.pass_obj
 def network_create(state: State, /, label: str, cidr: str, **options: object) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import click
 
 from nova.cmd import provision
-from nova.cmd.manage.tool import State, Tool
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State
 from nova.db import migrate
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from nova.cmd.manage.tool import State, Tool
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State
 from nova.cmd.wiring.bus import keys_path
 from nova.rpc.keyring import SERVICES, Keyring, host_key
 

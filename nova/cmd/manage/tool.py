@@ -1,36 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator's commands share: configuration, databases, printing, and errors as one line."""
+"""What the operator's tools share: their options, configuration, databases and printing."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
 import orjson
 
-from nova import conf, errors
+from nova import __version__, conf, errors
+from nova.cmd.commandline import CONTEXT, Tool, completion
 from nova.db import migrate
 from nova.db.engine import Database
 
 Row = Sequence[Any]
-
-
-class Tool(click.Group):
-    """A group of commands whose errors by meaning are one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except errors.NovaError as e:
-            state = ctx.find_object(State)
-            if state is not None and state.debug:
-                raise
-            cause = e.details.get("cause")
-            text = f"{e.message} ({cause})" if cause else e.message
-            raise click.ClickException(" ".join(text.split())) from e
 
 
 class State:
@@ -71,6 +58,26 @@ class State:
                 click.echo(" ".join(_text(value) for value in row))
         else:
             _table(columns, rows)
+
+
+def operators_tool(prog: str, state: type[State] = State) -> Callable[[Callable[[], None]], click.Group]:
+    """Makes of a function, which is only its documentation, the outermost group of a tool; commands get a ``state``."""
+    def decorate(documented: Callable[[], None]) -> click.Group:
+        @click.group(prog, cls=Tool, context_settings=CONTEXT, help=inspect.getdoc(documented))
+        @click.version_option(__version__, prog_name=prog)
+        @click.option("--config-file", "config_files", multiple=True, metavar="FILE",
+                      help="Configuration to read; may be repeated. Default: nova.conf in the usual places.")
+        @click.option("-f", "--format", "output", type=click.Choice(["table", "json", "value"]), default="table",
+                      show_default=True, help="How results are printed.")
+        @click.option("--debug", is_flag=True, help="Show where an error comes from.")
+        @click.pass_context
+        def group(context: click.Context, config_files: tuple[str, ...], output: str, debug: bool) -> None:
+            context.obj = state(prog, config_files, output, debug)
+
+        group.add_command(completion)
+        return group
+
+    return decorate
 
 
 def _table(columns: Sequence[str], rows: Sequence[Row]) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-from nova import __version__, errors
+from nova import __version__
+from nova.cmd.commandline import CONTEXT, Tool, completion
 from nova.cmd.standalone.state import Options, StateDir, default_dir
 
 _STATE_DIR = click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), default=default_dir,
@@ -17,20 +18,13 @@ _STATE_DIR = click.option("--state-dir", type=click.Path(file_okay=False, path_t
                                "~/.local/state/nova-standalone for others.")
 
 
-class _Group(click.Group):
-    """Errors by meaning are one line on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except errors.NovaError as e:
-            raise click.ClickException(" ".join(e.message.split())) from e
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("nova-standalone", cls=Tool, context_settings=CONTEXT)
 @click.version_option(__version__)
 def nova_standalone() -> None:
     """A whole cloud with one command: identity, images, networks and servers, on one port of this machine."""
+
+
+nova_standalone.add_command(completion)
 
 
 @nova_standalone.command()
@@ -67,7 +61,8 @@ def up(state_dir: Path, foreground: bool, **asked: Any) -> None:
 
 @nova_standalone.command()
 @_STATE_DIR
-@click.option("-f", "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("-f", "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True,
+              help="How the state is printed.")
 def status(state_dir: Path, output: str) -> None:
     """What runs, where it answers, on which databases and buses. Exit code 3 when the cloud is down."""
     from nova.cmd.standalone import control
