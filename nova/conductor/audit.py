@@ -33,8 +33,8 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Leak:
-    """``kind``: claim, excess_claim, counter, port, address, charge, usage, copy or member. ``subject`` is the uuid or
-    name of what is held; ``detail`` tells what is wrong."""
+    """``kind``: claim, excess_claim, counter, port, address, floating, membership, charge, usage, copy or member.
+    ``subject`` is the uuid or name of what is held; ``detail`` tells what is wrong."""
 
     kind: str
     subject: str
@@ -58,7 +58,7 @@ class _View:
 
 @dataclasses.dataclass(frozen=True)
 class _Repair:
-    """Frees a port or an address."""
+    """Frees a port, or what belonged to one."""
 
     leak: allocation.Leak
 

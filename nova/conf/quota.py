@@ -24,6 +24,9 @@ OPTS: list[cfg.Opt] = [
     _limit("key_pairs", 100, "How many key pairs a user may have."),
     _limit("server_groups", 10, "How many server groups a project may have."),
     _limit("server_group_members", 10, "How many servers a server group may have."),
+    _limit("floating_ips", 10, "How many floating addresses a project may have."),
+    _limit("security_groups", 10, "How many security groups a project may have, the group default among them."),
+    _limit("security_group_rules", 20, "How many rules a security group may have in each direction."),
 ]
 
 

@@ -235,6 +235,12 @@ def _take_fixed(conn: sa.Connection, nic: Nic, port: Mapping[str, Any]) -> str:
     return address
 
 
+def drop_address(conn: sa.Connection, port_uuid: str, address: str) -> None:
+    """A port loses an address, and floating addresses what they led to there."""
+    floating_ips.let_go(conn, [port_uuid], address)
+    queries.give_back(conn, port_uuid, address)
+
+
 def bind(conn: sa.Connection, instance_uuid: str, host: str) -> list[Document]:
     """The server's ports belong to ``host`` from now on; returns its network info. Repeating it changes nothing."""
     queries.bind(conn, instance_uuid, host, documents.version_at(queries.now(conn)))
@@ -268,22 +274,29 @@ def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> boo
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leak:
-    """A port of a server that does not live (``kind`` port), or an address of a port that does not exist (address)."""
+    """A port of a server that does not live (``kind`` port), or what belongs to a port that does not exist: a fixed
+    address, a floating one, a membership in a security group."""
 
-    kind: Literal["port", "address"]
+    kind: Literal["port", "address", "floating", "membership"]
     id: str
-    owner: str  # server of a port, port of an address
+    owner: str  # server of a port, or else the port
 
 
 def audit(conn: sa.Connection, living: Set[str]) -> list[Leak]:
     """What belongs to nobody among ``living``. Nothing is changed: the caller decides after a second look."""
     ports = [row for row in queries.owners(conn) if row.instance_uuid not in living]
     return [Leak("port", row.uuid, row.instance_uuid) for row in ports] + [
-        Leak("address", str(row.id), row.port_uuid) for row in queries.orphan_addresses(conn)]
+        Leak("address", str(row.id), row.port_uuid) for row in queries.orphan_addresses(conn)] + [
+        Leak("floating", row.uuid, row.port_uuid) for row in floating_ips.orphans(conn)] + [
+        Leak("membership", row.port_uuid, row.port_uuid) for row in group_tables.orphans(conn)]
 
 
 def repair(conn: sa.Connection, leak: Leak) -> bool:
     """Free what an audit found; False when it is gone or in order by now."""
     if leak.kind == "port":
         return release(conn, leak.owner) > 0
+    if leak.kind == "floating":
+        return floating_ips.let_go(conn, [leak.owner]) > 0
+    if leak.kind == "membership":
+        return group_tables.leave(conn, [leak.owner]) > 0
     return queries.free_orphan(conn, int(leak.id), leak.owner)

@@ -35,6 +35,17 @@ def membership(conn: sa.Connection, project_id: str, names: Sequence[str]) -> do
     return found
 
 
+def find(conn: sa.Connection, project_id: str, wanted: Sequence[str]) -> list[str]:
+    """The names of groups that are named by name or uuid; :class:`errors.NotFound`. ``default`` is always there."""
+    rows = table.find(conn, project_id=project_id)
+    by_ref = {row["uuid"]: row["name"] for row in rows} | {row["name"]: row["name"] for row in rows}
+    by_ref[DEFAULT] = DEFAULT
+    for ref in wanted:
+        if ref not in by_ref:
+            raise errors.NotFound(f"Security group {ref} not found for project {project_id}.")
+    return [by_ref[ref] for ref in wanted]
+
+
 def ensure_default(conn: sa.Connection, project_id: str) -> Group:
     """The project's group that always is there; its members let each other in."""
     for group in table.find(conn, project_id=project_id, name=DEFAULT):
@@ -142,3 +153,8 @@ def put_ports(conn: sa.Connection, port_uuids: Sequence[str], group_uuids: Itera
             raise errors.NotFound(f"Security group {uuid} not found.")
     table.leave(conn, port_uuids)
     table.join(conn, port_uuids, wanted)
+
+
+def hold(conn: sa.Connection, group: Group) -> None:
+    """Nobody else changes the group, nor what is counted under it, until the end of the transaction."""
+    table.hold(conn, group["uuid"])

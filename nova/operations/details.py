@@ -106,7 +106,7 @@ def refresh_network(deps: Deps, context: RequestContext, uuid: str) -> None:
     """Read the server's ports again: what the network records say goes into the server's row."""
     with deps.api.read() as conn:
         vifs = documents.network_info(conn, [uuid])[uuid]
-    known = " ".join(ip["address"] for vif in vifs for ip in vif["ips"])
+    known = documents.all_addresses(vifs)
     _change(deps, context, uuid, lambda row: {"network_info": vifs, "addresses": known})
 
 

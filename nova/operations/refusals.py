@@ -30,7 +30,6 @@ class Refusal:
         return self.error(f"Cannot '{self.name}' instance {uuid}: {missing}.")
 
 
-_NO_FIREWALL = "the network service keeps one security group only"
 _NO_VOLUMES = "there is no volume service"
 _NO_SHARES = "there is no share service"
 
@@ -60,9 +59,6 @@ REFUSALS: dict[str, Refusal] = {
     "crash_dump": Refusal("crash_dump", "trigger_crash_dump", "its host cannot inject an interrupt", errors.Invalid),
     "restore": Refusal("restore", "restore", "deleted servers are not kept"),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
-    "add_security_group": Refusal("change_network", "addSecurityGroup", _NO_FIREWALL),
-    "remove_security_group": Refusal("change_network", "removeSecurityGroup", _NO_FIREWALL),
-    "change_fixed_ip": Refusal("change_network", "change the fixed addresses of", virt.Interfaces, errors.Invalid),
     "attach_interface": Refusal("attach_interface", "attach_interface", virt.Interfaces, errors.NotSupported),
     "detach_interface": Refusal("attach_interface", "detach_interface", virt.Interfaces, errors.NotSupported),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),

@@ -26,8 +26,10 @@ RESOURCES = ("cores", "injected_file_content_bytes", "injected_file_path_bytes",
              "key_pairs", "metadata_items", "ram", "server_group_members", "server_groups")
 #: Resources whose usage is kept in ``quota_usages``.
 COUNTED = ("cores", "instances", "ram")
-#: Resources that moved to other services; old answers still show them, without a limit.
-ELSEWHERE = ("fixed_ips", "floating_ips", "security_group_rules", "security_groups")
+#: Resources of the network service; old answers show them too.
+NETWORK = ("floating_ips", "security_group_rules", "security_groups")
+#: Resources that only old answers show, without a limit.
+ELSEWHERE = ("fixed_ips",)
 
 
 def wording(over: list[str], asked: Mapping[str, int], used: Mapping[str, int], limits: Mapping[str, int]) -> str:
@@ -48,7 +50,7 @@ class Quota:
     def defaults(self) -> dict[str, int]:
         """The configured limits."""
         section = self._conf.quota
-        return {resource: int(section[resource]) for resource in RESOURCES}
+        return {resource: int(section[resource]) for resource in (*RESOURCES, *NETWORK)}
 
     def class_limits(self, conn: sa.Connection, class_name: str = "default") -> dict[str, int]:
         """What holds for projects without limits of their own."""
@@ -108,6 +110,9 @@ _COUNT_WORDING = {
     "key_pairs": "Quota exceeded, too many key pairs.",
     "server_groups": "Quota exceeded, too many server groups.",
     "server_group_members": "Quota exceeded, too many servers in group",
+    "floating_ips": "Floating IP limit exceeded: at most {limit}.",
+    "security_groups": "Quota exceeded, too many security groups: at most {limit}.",
+    "security_group_rules": "Quota exceeded, too many security group rules: at most {limit} in a direction.",
 }
 
-__all__ = ["COUNTED", "ELSEWHERE", "RESOURCES", "UNLIMITED", "Quota", "options", "wording"]
+__all__ = ["COUNTED", "ELSEWHERE", "NETWORK", "RESOURCES", "UNLIMITED", "Quota", "options", "wording"]

@@ -18,6 +18,7 @@ from nova.api.compute import (
     flavor_access,
     flavor_extra_specs,
     flavors,
+    floating_ips,
     hypervisors,
     images,
     instance_actions,
@@ -39,6 +40,7 @@ from nova.api.compute import (
     server_ips,
     server_metadata,
     server_reads,
+    server_networks,
     server_requests,
     server_tags,
     servers,
@@ -57,6 +59,9 @@ from nova.images.manager import Images
 from nova.networks.manager import Networks
 from nova.operations import Operations
 from nova.policy import Policy
+from nova.operations.floating_ips import FloatingIps
+from nova.operations.ports import Ports
+from nova.operations.security_groups import SecurityGroups
 from nova.quota import Quota
 from nova.store.moves import Moves
 from nova.store.servers import Servers as ServerStore
@@ -117,6 +122,7 @@ def resources(deps: Deps) -> list[Resource]:
         *_reports(deps, hosts, limit),
         *_proxies(deps, limit),
     ]
+        *_networks(deps, limit),
 
 
 def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
@@ -138,7 +144,6 @@ def _parts_of_servers(deps: Deps, limit: int) -> list[Resource]:
         Resource(server_tags.ROUTES, server_tags.ServerTags(operations, store)),
         Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(operations, store)),
         Resource(volume_attachments.ROUTES, volume_attachments.VolumeAttachments(operations, store, limit)),
-        Resource(security_groups.SERVER_ROUTES, security_groups.SecurityGroups(store)),
         Resource(server_reads.ROUTES, server_reads.ServerReads(operations, store)),
         Resource(remote_consoles.ROUTES, remote_consoles.RemoteConsoles(operations)),
         Resource(migrations.SERVER_ROUTES, migrations.ServerMigrations(operations, Moves(deps.cells), store)),
@@ -161,9 +166,6 @@ def _proxies(deps: Deps, limit: int) -> list[Resource]:
     """Other services through this API, for clients of old, and what hangs on services that are not there."""
     return [
         Resource(images.ROUTES, images.ImageProxy(deps.images, deps.conf.image.public_endpoint, limit)),
-        Resource(networks.ROUTES, networks.NetworkProxy(Networks(deps.api))),
-        Resource(networks.FLOATING_ROUTES, networks.FloatingIps()),
-        Resource(security_groups.ROUTES, security_groups.SecurityGroups(deps.servers)),
         Resource(absent_services.ROUTES, absent_services.AbsentServices(deps.operations, deps.servers)),
     ]
 
@@ -171,6 +173,20 @@ def _proxies(deps: Deps, limit: int) -> list[Resource]:
 def build(deps: Deps) -> URLMap:
     """The application; mount it at ``/compute`` or serve it alone."""
     served = resources(deps)
+def _networks(deps: Deps, limit: int) -> list[Resource]:
+    """Networks, addresses and security groups: of servers, and for clients of old."""
+    accepting = deps.operations.deps
+    groups, floating, ports = SecurityGroups(accepting), FloatingIps(accepting), Ports(accepting)
+    proxy = security_groups.SecurityGroupProxy(groups, limit)
+    return [
+        Resource(networks.ROUTES, networks.NetworkProxy(Networks(deps.api))),
+        Resource(floating_ips.ROUTES, floating_ips.FloatingIpProxy(floating)),
+        Resource(security_groups.SERVER_ROUTES, proxy),
+        Resource(security_groups.ROUTES, proxy),
+        Resource(server_networks.ROUTES, server_networks.ServerNetworks(groups, floating, ports)),
+    ]
+
+
     health = deps.health or Health()
     options = FrontOptions(
         max_body=deps.conf.api.max_request_body_size, strict_methods=False, project_in_url=True, strict_slash=True,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova.api.compute import schemas
-from nova.db.api import server_groups
+from nova.db.api import floating_ips, security_groups, server_groups
 from nova.db.engine import Database
 from nova.quota import Quota
 from nova.web.request import Request
@@ -22,8 +22,8 @@ _NAMES = {"cores": "maxTotalCores", "injected_files": "maxPersonality",
           "injected_file_content_bytes": "maxPersonalitySize", "instances": "maxTotalInstances",
           "key_pairs": "maxTotalKeypairs", "metadata_items": "maxServerMeta", "ram": "maxTotalRAMSize",
           "server_groups": "maxServerGroups", "server_group_members": "maxServerGroupMembers"}
-_NETWORK = {"maxTotalFloatingIps": -1, "maxSecurityGroups": -1, "maxSecurityGroupRules": -1, "totalFloatingIpsUsed": 0,
-            "totalSecurityGroupsUsed": 0}
+_NETWORK = {"floating_ips": "maxTotalFloatingIps", "security_groups": "maxSecurityGroups",
+            "security_group_rules": "maxSecurityGroupRules"}
 
 
 class Limits:
@@ -41,12 +41,14 @@ class Limits:
             project = other
         with self._database.read() as conn:
             limits = self._quota.limits(conn, project)
-            used = self._quota.usages(conn, project)
-            groups = server_groups.count(conn, project)
-        return {"limits": {"rate": [], "absolute": _absolute(request, limits, used, groups)}}
+            used = self._quota.usages(conn, project) | {"server_groups": server_groups.count(conn, project)}
+            if request.version < (2, 36):
+                used |= {"floating_ips": floating_ips.held(conn, project_id=project),
+                         "security_groups": security_groups.count(conn, project)}
+        return {"limits": {"rate": [], "absolute": _absolute(request, limits, used)}}
 
 
-def _absolute(request: Request, limits: dict[str, int], used: dict[str, int], groups: int) -> dict[str, int]:
+def _absolute(request: Request, limits: dict[str, int], used: dict[str, int]) -> dict[str, int]:
     version = request.version
     values = {name: limits[resource] for resource, name in _NAMES.items()}
     if version >= (2, 57):
@@ -54,6 +56,7 @@ def _absolute(request: Request, limits: dict[str, int], used: dict[str, int], gr
     if version < (2, 39):
         values["maxImageMeta"] = limits["metadata_items"]
     if version < (2, 36):
-        values |= _NETWORK
+        values |= {name: limits[resource] for resource, name in _NETWORK.items()}
+        values |= {"totalFloatingIpsUsed": used["floating_ips"], "totalSecurityGroupsUsed": used["security_groups"]}
     return values | {"totalRAMUsed": used["ram"], "totalCoresUsed": used["cores"],
-                     "totalInstancesUsed": used["instances"], "totalServerGroupsUsed": groups}
+                     "totalInstancesUsed": used["instances"], "totalServerGroupsUsed": used["server_groups"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks through the Compute API (until 2.35), for clients of old; and floating addresses: there are none."""
+"""Networks through the Compute API (until 2.35), for clients of old."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import ipaddress
 from typing import Any
 
 from nova import errors
-from nova.api.compute import schemas as s
 from nova.networks.manager import Networks
 from nova.web.request import Request
 from nova.web.routing import Route
 
 _OLD = ("2.1", "2.35")
 _RULE = "os_compute_api:"
-_POOL: s.Schema = {"type": ["object", "null"], "properties": {"pool": {"type": ["string", "null"]}},
-                   "additionalProperties": False}
 ROUTES = (
     Route("GET", "/os-networks", "index", rule=_RULE + "os-networks:list", versions=_OLD, doc="List networks"),
     Route("GET", "/os-networks/{id}", "show", rule=_RULE + "os-networks:show", versions=_OLD, doc="Show a network"),
@@ -23,18 +20,6 @@ ROUTES = (
           doc="List networks of the project"),
     Route("GET", "/os-tenant-networks/{id}", "tenant_show", rule=_RULE + "os-tenant-networks:show", versions=_OLD,
           doc="Show a network of the project"),
-)
-FLOATING_ROUTES = (
-    Route("GET", "/os-floating-ip-pools", "pools", rule=_RULE + "os-floating-ip-pools", versions=_OLD,
-          doc="List pools of floating addresses"),
-    Route("GET", "/os-floating-ips", "index", rule=_RULE + "os-floating-ips:list", versions=_OLD,
-          doc="List floating addresses"),
-    Route("POST", "/os-floating-ips", "allocate", rule=_RULE + "os-floating-ips:create", body=_POOL, versions=_OLD,
-          doc="Get a floating address"),
-    Route("GET", "/os-floating-ips/{id}", "missing", rule=_RULE + "os-floating-ips:show", versions=_OLD,
-          doc="Show a floating address"),
-    Route("DELETE", "/os-floating-ips/{id}", "missing", rule=_RULE + "os-floating-ips:delete", success=202,
-          versions=_OLD, doc="Give a floating address back"),
 )
 _MEMBERS = ("bridge", "bridge_interface", "broadcast", "cidr", "cidr_v6", "created_at", "deleted", "deleted_at",
             "dhcp_server", "dhcp_start", "dns1", "dns2", "enable_dhcp", "gateway", "gateway_v6", "host", "id",
@@ -83,20 +68,3 @@ def _view(network: dict[str, Any]) -> dict[str, Any]:
 
 def _tenant_view(network: dict[str, Any]) -> dict[str, Any]:
     return {"id": network["id"], "label": network["label"], "cidr": network["cidr"]}
-
-
-class FloatingIps:
-    """Handlers of :data:`FLOATING_ROUTES`: no network of ours leads outside, so there are no pools and no addresses."""
-
-    def pools(self, request: Request) -> dict[str, Any]:
-        return {"floating_ip_pools": []}
-
-    def index(self, request: Request) -> dict[str, Any]:
-        return {"floating_ips": []}
-
-    def allocate(self, request: Request) -> None:
-        pool = (request.body_json or {}).get("pool")
-        raise errors.NotFound(f"Floating IP pool {pool} not found." if pool else "Floating IP pool not found.")
-
-    def missing(self, request: Request) -> None:
-        raise errors.NotFound(f"Floating IP not found for ID {request.match['id']}")

@@ -11,8 +11,8 @@ from nova import errors
 from nova.api.compute import quota_views, schemas
 from nova.api.compute.numbers import to_int
 from nova.api.compute.projects import Projects
+from nova.db.api import floating_ips, security_groups, server_groups
 from nova.db.api import quotas as table
-from nova.db.api import server_groups
 from nova.db.engine import Database
 from nova.quota import ELSEWHERE, UNLIMITED, Quota
 from nova.web.request import Request
@@ -100,7 +100,10 @@ class QuotaSets:
         return project
 
     def _used(self, conn: sa.Connection, project: str) -> dict[str, int]:
-        return self._quota.usages(conn, project) | {"server_groups": server_groups.count(conn, project)}
+        return self._quota.usages(conn, project) | {
+            "floating_ips": floating_ips.held(conn, project_id=project),
+            "security_groups": security_groups.count(conn, project),
+            "server_groups": server_groups.count(conn, project)}
 
     def _check(self, conn: sa.Connection, project: str, user: str, values: dict[str, int]) -> None:
         """A limit is not set below what is used already, nor a user's above the project's."""

@@ -16,7 +16,7 @@ def shown(version: Version, *, of_class: bool = False) -> list[str]:
     networks_until = (2, 49) if of_class else (2, 35)
     names = set(quota.RESOURCES)
     if version <= networks_until:
-        names |= set(quota.ELSEWHERE)
+        names |= {*quota.ELSEWHERE, *quota.NETWORK}
     if version >= (2, 57):
         names -= set(_INJECTED)
     if of_class and version < (2, 50):

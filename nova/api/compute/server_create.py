@@ -14,6 +14,7 @@ from nova.api.compute.hosts import Hosts
 from nova.api.compute.numbers import to_int
 from nova.db.api import flavors, keypairs, server_groups
 from nova.db.engine import Database
+from nova.networks import security_groups as groups
 from nova.operations import CreateRequest
 from nova.quota import Quota
 from nova.web.request import Request
@@ -74,6 +75,7 @@ class CreateReader:
             flavor = flavor_of(conn, request, str(wanted["flavorRef"]))
             key = _key(conn, request, wanted.get("key_name"))
             group = _group(conn, request, hints.get("group"))
+            security_groups = _security_groups(conn, request, wanted)
         if not flavor["root_gb"] and image is not None:
             request.authorize(_ZERO_DISK)
         return CreateRequest(
@@ -83,7 +85,7 @@ class CreateReader:
             description=_description(request, wanted), hostname=wanted.get("hostname"), tags=wanted.get("tags") or (),
             user_data=wanted.get("user_data"), config_drive=s.is_true(wanted.get("config_drive", False)),
             access_ip_v4=wanted.get("accessIPv4"), access_ip_v6=wanted.get("accessIPv6"),
-            auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=_security_groups(wanted),
+            auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=security_groups,
             availability_zone=zone, force_host=forced_host, force_node=forced_node, requested_destination=destination,
             scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"))
 
@@ -197,6 +199,13 @@ def _description(request: Request, wanted: dict[str, Any]) -> str | None:
     return description
 
 
-def _security_groups(wanted: dict[str, Any]) -> list[str]:
-    names = [group["name"] for group in wanted.get("security_groups") or () if group.get("name")]
-    return list(dict.fromkeys(names)) or ["default"]
+def _security_groups(conn: sa.Connection, request: Request, wanted: dict[str, Any]) -> list[str]:
+    """Names of the groups, whichever way each was named."""
+    names = list(dict.fromkeys(g["name"] for g in wanted.get("security_groups") or () if g.get("name")))
+    if set(names) <= {groups.DEFAULT}:
+        return [groups.DEFAULT]
+    try:
+        found = groups.find(conn, request.context.project_id or "", names)
+    except errors.NotFound as e:
+        raise errors.Invalid(e.message) from e
+    return list(dict.fromkeys(found))

@@ -14,7 +14,6 @@ from nova.api.compute import schemas as s
 from nova.api.compute import server_action_schemas as bodies
 from nova.api.compute import server_create as create
 from nova.api.compute.hosts import Hosts
-from nova.api.compute.security_groups import GROUPS
 from nova.db.engine import Database
 from nova.operations import Operations
 from nova.web.request import Request
@@ -30,7 +29,6 @@ def _action(name: str, handler: str, rule: str, doc: str, body: Schemas = None, 
                  success=success, versions=versions, doc=doc)
 
 
-_OLD = ("2.1", "2.43")
 ROUTES = (
     _action("pause", "pause", "os-pause-server:pause", "Freeze the processors"),
     _action("unpause", "unpause", "os-pause-server:unpause", "Thaw the processors"),
@@ -59,18 +57,6 @@ ROUTES = (
             "Write network information into the guest"),
     _action("restore", "restore", "os-deferred-delete:restore", "Undo a soft delete"),
     _action("forceDelete", "force_delete", "os-deferred-delete:force", "Delete now"),
-    _action("addSecurityGroup", "add_security_group", "os-security-groups:add", "Add a security group",
-            bodies.security_group("addSecurityGroup")),
-    _action("removeSecurityGroup", "remove_security_group", "os-security-groups:remove", "Remove a security group",
-            bodies.security_group("removeSecurityGroup")),
-    _action("addFixedIp", "change_fixed_ip", "os-multinic:add", "Add a fixed address", bodies.ADD_FIXED_IP,
-            versions=_OLD),
-    _action("removeFixedIp", "change_fixed_ip", "os-multinic:remove", "Remove a fixed address",
-            bodies.REMOVE_FIXED_IP, versions=_OLD),
-    _action("addFloatingIp", "floating_ip", "os-floating-ips:add", "Associate a floating address",
-            bodies.ADD_FLOATING_IP, 200, _OLD),
-    _action("removeFloatingIp", "floating_ip", "os-floating-ips:remove", "Take a floating address away",
-            bodies.REMOVE_FLOATING_IP, 200, _OLD),
 )
 _TO_HOST = {"migrate": "os-migrate-server:migrate:host", "os-migrateLive": "os-migrate-server:migrate_live:host",
             "unshelve": "os-shelve:unshelve_to_host"}
@@ -173,21 +159,6 @@ class ServerRequests:
     def force_delete(self, request: Request) -> None:
         self._operations.delete(request.context, request.match["id"])
 
-    def add_security_group(self, request: Request) -> None:
-        self._refuse(request, "add_security_group", lambda: _check_group(request, "addSecurityGroup"))
-
-    def remove_security_group(self, request: Request) -> None:
-        self._refuse(request, "remove_security_group", lambda: _check_group(request, "removeSecurityGroup"))
-
-    def change_fixed_ip(self, request: Request) -> None:
-        self._refuse(request, "change_fixed_ip")
-
-    def floating_ip(self, request: Request) -> None:
-        """No address is ever handed out, so the one that is named is not there."""
-        address = next(iter(request.body_json.values()))["address"]
-        self._operations.check_state(request.context, request.match["id"], "change_network", "floating address")
-        raise errors.NotFound(f"floating IP not found: {address}")
-
     def _refuse(self, request: Request, what: str, first: Callable[[], Any] = lambda: None) -> None:
         self._operations.refuse(request.context, request.match["id"], what, first)
 
@@ -215,9 +186,3 @@ class ServerRequests:
         row = self._operations.check_state(request.context, request.match["id"], "resize", "resize")
         if row["flavorid"] == flavor["flavorid"]:
             raise errors.Invalid("When resizing, instances must change flavor!")
-
-
-def _check_group(request: Request, action: str) -> None:
-    name = request.body_json[action]["name"]
-    if name not in GROUPS:
-        raise errors.NotFound(f"Security group {name} not found for project {request.context.project_id}.")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from nova.db import schema
 from nova.db.api import metadata
+from nova.db.api.networks import ports
 
 pools = schema.table(
     "floating_pools", metadata,
@@ -129,3 +130,10 @@ def let_go(conn: sa.Connection, port_uuids: Collection[str], fixed_address: str 
 
 def of_ports(conn: sa.Connection, port_uuids: Collection[str]) -> Sequence[Any]:
     return conn.execute(_OF_PORTS, {"wanted": list(port_uuids)}).all() if port_uuids else []
+
+
+def orphans(conn: sa.Connection) -> Sequence[Any]:
+    """Addresses that lead to a port which does not exist."""
+    return conn.execute(sa.select(A.uuid, A.port_uuid).join_from(
+        addresses, ports, ports.c.uuid == A.port_uuid, isouter=True).where(
+        A.port_uuid.is_not(None), ports.c.uuid.is_(None))).all()

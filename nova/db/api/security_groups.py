@@ -120,6 +120,12 @@ def leave(conn: sa.Connection, port_uuids: Collection[str], group_uuid: str | No
     return conn.execute(sa.delete(members).where(*where)).rowcount
 
 
+def orphans(conn: sa.Connection) -> Sequence[Any]:
+    """Memberships of ports that do not exist."""
+    return conn.execute(sa.select(M.port_uuid).join_from(
+        members, ports, ports.c.uuid == M.port_uuid, isouter=True).where(ports.c.uuid.is_(None)).distinct()).all()
+
+
 # -- rules ---------------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,13 @@ Key = tuple[str, str, str]
 #: Operations of the table without a route, each with the reason.
 OPEN: dict[Key, str] = {}
 #: Operations whose handler or microversion chooses among several statuses; the route's own is another.
-OTHER_STATUS: dict[Key, str] = {("DELETE", "/os-keypairs/{id}", ""): "202 until 2.1, 204 since"}
+OTHER_STATUS: dict[Key, str] = {
+    ("DELETE", "/os-keypairs/{id}", ""): "202 until 2.1, 204 since",
+    ("POST", "/servers/{id}/action", "addFloatingIp"): "202: what clients of the time expect of an action",
+    ("POST", "/servers/{id}/action", "removeFloatingIp"): "202: what clients of the time expect of an action"}
+
+#: What the reference implementation does not have.
+OUR_OWN: set[Key] = {("POST", "/os-placement-explain", "")}
 
 
 def wanted() -> list[dict[str, str]]:

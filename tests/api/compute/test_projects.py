@@ -15,7 +15,7 @@ DEMO = PROJECTS["demo"]
 NOW = {"cores": 20, "instances": 10, "key_pairs": 100, "metadata_items": 128, "ram": 51200,
        "server_group_members": 10, "server_groups": 10}
 INJECTED = {"injected_file_content_bytes": 10240, "injected_file_path_bytes": 255, "injected_files": 5}
-NETWORK = {"fixed_ips": -1, "floating_ips": -1, "security_group_rules": -1, "security_groups": -1}
+NETWORK = {"fixed_ips": -1, "floating_ips": 10, "security_group_rules": 20, "security_groups": 10}
 
 
 @pytest.mark.parametrize(("version", "expected"), [

@@ -92,10 +92,6 @@ AWAY: list[tuple[str, str, Any, str, str | None, int]] = [
     ("GET", "/os-baremetal-nodes/x", None, "admin", "2.35", 404),
     ("DELETE", "/os-baremetal-nodes/x", None, "admin", "2.35", 400),
     ("POST", "/os-baremetal-nodes/x/action", {"add_interface": {}}, "admin", "2.35", 400),
-    ("GET", "/os-floating-ip-pools", None, "demo", "2.35", 200), ("GET", "/os-floating-ips", None, "demo", "2.35", 200),
-    ("POST", "/os-floating-ips", {"pool": "public"}, "demo", "2.35", 404),
-    ("GET", "/os-floating-ips/7", None, "demo", "2.35", 404),
-    ("DELETE", "/os-floating-ips/7", None, "demo", "2.35", 404),
     ("POST", "/os-assisted-volume-snapshots", ASSISTED, "service", None, 400),
     ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=%7B%7D", None, "service", None, 404)]
 

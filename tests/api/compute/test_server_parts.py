@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nova.db.cell import instances
-from tests.api.compute.conftest import PROJECTS, Api
+from tests.api.compute.conftest import Api
 
 NET, PORT = "3cb9bc59-5699-4588-a4b1-b87f96708bc6", "ce531f90-199f-48c0-816c-13e38010b442"
 VOLUME = "a07f71dc-8151-4e7d-a0cc-cd24a3f11113"
@@ -101,30 +101,6 @@ def test_volumes_stay(api: Api, method: str, path: str, body: Any, version: str,
     answer = api(method, at + path, body and {"volumeAttachment": body}, version=version, who=who)
     assert answer.status == status, answer
     assert [v["volumeId"] for v in api("GET", at).body["volumeAttachments"]] == [VOLUME]
-
-
-def test_security_groups(api: Api) -> None:
-    server = api.server(network_info=[VIF])
-    groups = api("GET", f"/servers/{server}/os-security-groups").body["security_groups"]
-    assert [(g["name"], g["tenant_id"], g["rules"]) for g in groups] == [("default", PROJECTS["demo"], [])]
-    assert api("GET", f"/servers/{api.server()}/os-security-groups").body == {"security_groups": []}
-    own = api("GET", "/os-security-groups").body["security_groups"]
-    assert own == groups
-    assert api("GET", f"/os-security-groups/{own[0]['id']}").body == {"security_group": own[0]}
-    other = api("GET", "/os-security-groups", who="other").body["security_groups"]
-    assert other[0]["id"] != own[0]["id"]
-    assert api("GET", f"/os-security-groups/{other[0]['id']}").status == 404
-    body = {"security_group": {"name": "a", "description": "b"}}
-    rule = {"security_group_rule": {"parent_group_id": own[0]["id"], "ip_protocol": "tcp", "from_port": 22,
-                                    "to_port": 22, "cidr": "10.0.0.0/24"}}
-    for method, path, sent, status in (
-            ("POST", "", body, 400), ("PUT", f"/{own[0]['id']}", body, 400), ("DELETE", f"/{own[0]['id']}", None, 400),
-            ("PUT", "/nope", body, 404), ("DELETE", "/nope", None, 404)):
-        assert api(method, "/os-security-groups" + path, sent).status == status
-        assert api(method, "/os-security-groups" + path, sent, version="2.36").status == 404
-    assert api("POST", "/os-security-group-rules", rule).status == 400
-    assert api("DELETE", "/os-security-group-rules/nope").status == 404
-    assert api("GET", "/os-security-groups").body["security_groups"] == own
 
 
 def test_topology(api: Api) -> None:
