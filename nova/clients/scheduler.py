@@ -20,3 +20,12 @@ class SchedulerClient:
         decisions: list[dict[str, Any]] = self._bus.call(context, TOPIC, "select", namespace=NAMESPACE,
                                                          timeout=self._timeout, args={"specs": specs, "fresh": fresh})
         return decisions
+
+    def explain(self, context: RequestContext, spec: dict[str, Any], count: int) -> dict[str, Any]:
+        """What ``select`` would answer for ``count`` servers of a spec, from a fresh view; nothing is counted.
+
+        {"asked", "placed", "first": decision, "refusal": the decision that found no host, or None}; see the manager.
+        """
+        told: dict[str, Any] = self._bus.call(context, TOPIC, "explain", namespace=NAMESPACE, timeout=self._timeout,
+                                              args={"spec": spec, "count": count})
+        return told

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import concurrency, errors, states
+from nova.clients.scheduler import SchedulerClient
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api import server_groups
@@ -84,6 +85,22 @@ def create(deps: Deps, context: RequestContext, request: CreateRequest,
             if request.min_count == request.max_count:
                 raise  # with a range, another request took of the room that was counted: count again
     return _accept(deps, context, request, request.min_count, reservation, accepting)
+
+
+def explain(deps: Deps, context: RequestContext, request: CreateRequest) -> dict[str, Any]:
+    """The scheduler's own decision about such a create, without a claim. Raises what ``create`` raises but OverQuota,
+    which is told beside it."""
+    _check(request)
+    over = None
+    with deps.api.read() as conn:
+        try:
+            deps.quota.fitting(conn, context.project_id or "", _charge_of(request.flavor), request.min_count,
+                               request.max_count, user_id=context.user_id or "")
+        except errors.OverQuota as e:
+            over = e.message
+    spec = _spec(context, request, concurrency.uuid4())
+    told = SchedulerClient(deps.api_bus).explain(context, spec, request.max_count)
+    return told | {"over_quota": over}
 
 
 def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: int, reservation: str,
@@ -187,20 +204,24 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "deleted_at": None}
 
 
-def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any]) -> dict[str, Any]:
-    image = request.image or {}
+def _spec(context: RequestContext, request: CreateRequest, uuid: str) -> dict[str, Any]:
+    """What the scheduler is asked for."""
     group = request.group
-    spec = {
-        "instance_uuid": server["uuid"], "project_id": context.project_id, "user_id": context.user_id,
+    return {
+        "instance_uuid": uuid, "project_id": context.project_id, "user_id": context.user_id,
         "flavor": request.flavor, "resources": resources_of(request.flavor),
-        "image_properties": dict(image.get("properties") or {}), "availability_zone": request.availability_zone,
-        "force_host": request.force_host, "force_node": request.force_node,
-        "requested_destination": request.requested_destination, "scheduler_hints": request.scheduler_hints,
+        "image_properties": dict((request.image or {}).get("properties") or {}),
+        "availability_zone": request.availability_zone, "force_host": request.force_host,
+        "force_node": request.force_node, "requested_destination": request.requested_destination,
+        "scheduler_hints": request.scheduler_hints,
         "group": {"uuid": group["uuid"], "policy": group["policy"], "rules": group.get("rules") or {},
                   "members": []} if group else None}
-    return new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule",
-                   inputs={"spec": spec, "networks": request.networks, "image_id": image.get("id"),
-                          "security_groups": list(request.security_groups)})
+
+
+def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any]) -> dict[str, Any]:
+    return new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule", inputs={
+        "spec": _spec(context, request, server["uuid"]), "networks": request.networks,
+        "image_id": (request.image or {}).get("id")})
 
 
 def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:

@@ -27,6 +27,11 @@ class Operations:
         """``accepting`` is told what is made, within the transaction that makes it."""
         return creation.create(self.deps, context, request, accepting)
 
+    def explain(self, context: RequestContext, request: creation.CreateRequest) -> dict[str, Any]:
+        """What a create would find now; nothing is changed. See :meth:`nova.clients.scheduler.SchedulerClient.explain`;
+        ``over_quota`` is added, the refusal in words or None."""
+        return creation.explain(self.deps, context, request)
+
     def delete(self, context: RequestContext, uuid: str) -> None:
         deletion.delete(self.deps, context, uuid)
 

@@ -106,6 +106,8 @@ member      os-volumes:snapshots:create os-volumes:snapshots:delete     # Create
 """),
     *rules("", """
 admin       compute:aggregates:images                                   # Pre-cache images on an aggregate
+member      compute:placement-explain                                   # Ask what would become of a create
+admin       compute:placement-explain:hosts                             # See in it hosts by name and their weights
 admin       compute:servers:create:requested_destination                # Ask for a host that the scheduler checks
 nobody      compute:servers:resize:cross_cell                           # Resize across cells
 reader      compute:server:topology:index                               # Guest NUMA topology

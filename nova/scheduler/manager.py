@@ -11,7 +11,7 @@ from nova.context import RequestContext
 from nova.db.api import server_groups
 from nova.db.engine import Database
 from nova.rpc.endpoint import Endpoint
-from nova.scheduler import engine, explain
+from nova.scheduler import engine, explain, rehearsal
 from nova.scheduler.cache import HostStateCache
 from nova.scheduler.engine import Options
 from nova.scheduler.source import locate
@@ -23,7 +23,7 @@ _RANKED = 20
 
 class SchedulerManager(Endpoint):
     namespace = client.NAMESPACE
-    version = "1.0"
+    version = "1.1"
 
     def __init__(self, api: Database, cache: HostStateCache, options: Options) -> None:
         self._api, self._cache, self._options = api, cache, options
@@ -32,6 +32,15 @@ class SchedulerManager(Endpoint):
         """One decision per spec, in order; each counts the ones before it."""
         return [self._decide(RequestSpec.from_dict(self._with_members(spec)), fresh and index == 0)
                 for index, spec in enumerate(specs)]
+
+    def explain(self, context: RequestContext, spec: dict[str, Any], count: int = 1) -> dict[str, Any]:
+        """What would become of ``count`` servers of a spec now: the first decision, and the one that finds no host."""
+        wanted = RequestSpec.from_dict(self._with_members(spec))
+        hosts = self._cache.snapshot(0)
+        if wanted.named_servers():
+            with self._api.read() as conn:
+                wanted = locate(conn, wanted, self._cache)
+        return rehearsal.rehearse(wanted, hosts, self._options, count)
 
     def _with_members(self, spec: dict[str, Any]) -> dict[str, Any]:
         group = spec.get("group")

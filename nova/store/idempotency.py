@@ -39,12 +39,13 @@ _TRIES = 3
 
 
 class KeyStore:
-    """Implements :class:`nova.web.idempotency.Keys`. All API processes need the same ``secret``."""
+    """Implements :class:`nova.web.idempotency.Keys`. ``secret`` is asked for when it is needed first; it is the same in
+    all API processes."""
 
-    def __init__(self, api: Database, cells: Cells, secret: bytes, *, lease: float = LEASE,
+    def __init__(self, api: Database, cells: Cells, secret: Callable[[], bytes], *, lease: float = LEASE,
                  life: float = LIFETIME) -> None:
         self.api, self.lease, self.life = api, lease, life
-        self._cells, self._secret = cells, secret
+        self._cells, self._secret = cells, functools.cache(secret)
 
     def claim(self, asked: Asked) -> KeyClaim | Kept:
         claim = KeyClaim(self, asked, self._sealer(asked))
@@ -68,7 +69,7 @@ class KeyStore:
         raise errors.Conflict("Several requests with this Idempotency-Key run at once.", retry_after=1)
 
     def _sealer(self, asked: Asked) -> Fernet:
-        derived = HKDF(SHA256(), 32, salt=None, info=b"nova idempotency\0" + asked.key.encode()).derive(self._secret)
+        derived = HKDF(SHA256(), 32, salt=None, info=b"nova idempotency\0" + asked.key.encode()).derive(self._secret())
         return Fernet(base64.urlsafe_b64encode(derived))
 
     def _left_behind(self, claim: KeyClaim) -> KeyClaim | Kept:

@@ -28,6 +28,7 @@ from nova.api.compute import (
     networks,
     old_hosts,
     openapi,
+    placement_explain,
     quota_class_sets,
     quota_sets,
     remote_consoles,
@@ -133,8 +134,10 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
         (server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]
-    return [Resource(named, controller) for routes, controller in controllers
-            for named in (routes, volumes_boot.aliases(routes))]
+    explain = placement_explain.PlacementExplain(deps.operations, reader)
+    return [Resource(placement_explain.ROUTES, explain), *(
+        Resource(named, controller) for routes, controller in controllers
+        for named in (routes, volumes_boot.aliases(routes)))]
 
 
 def _parts_of_servers(deps: Deps, limit: int) -> list[Resource]:

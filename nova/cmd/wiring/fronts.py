@@ -103,7 +103,7 @@ def application_of(libraries: Libraries, sender: Sender) -> URLMap:
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
         libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"',
-        idempotency=Idempotency(KeyStore(plane.api, plane.cells, Keyring.load(keys_path(conf)).get(SERVICES))))
+        idempotency=Idempotency(KeyStore(plane.api, plane.cells, lambda: Keyring.load(keys_path(conf)).get(SERVICES))))
     compute_api = application.build(deps)
     apps: dict[str, Any] = {
         "/compute": compute_api,
