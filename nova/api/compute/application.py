@@ -40,8 +40,8 @@ from nova.api.compute import (
     server_interfaces,
     server_ips,
     server_metadata,
-    server_reads,
     server_networks,
+    server_reads,
     server_requests,
     server_tags,
     servers,
@@ -59,10 +59,10 @@ from nova.db.engine import Database
 from nova.images.manager import Images
 from nova.networks.manager import Networks
 from nova.operations import Operations
-from nova.policy import Policy
 from nova.operations.floating_ips import FloatingIps
 from nova.operations.ports import Ports
 from nova.operations.security_groups import SecurityGroups
+from nova.policy import Policy
 from nova.quota import Quota
 from nova.store.moves import Moves
 from nova.store.servers import Servers as ServerStore
@@ -122,8 +122,8 @@ def resources(deps: Deps) -> list[Resource]:
         *_parts_of_servers(deps, limit),
         *_reports(deps, hosts, limit),
         *_proxies(deps, limit),
-    ]
         *_networks(deps, limit),
+    ]
 
 
 def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
@@ -173,9 +173,6 @@ def _proxies(deps: Deps, limit: int) -> list[Resource]:
     ]
 
 
-def build(deps: Deps) -> URLMap:
-    """The application; mount it at ``/compute`` or serve it alone."""
-    served = resources(deps)
 def _networks(deps: Deps, limit: int) -> list[Resource]:
     """Networks, addresses and security groups: of servers, and for clients of old."""
     accepting = deps.operations.deps
@@ -190,6 +187,9 @@ def _networks(deps: Deps, limit: int) -> list[Resource]:
     ]
 
 
+def build(deps: Deps) -> URLMap:
+    """The application; mount it at ``/compute`` or serve it alone."""
+    served = resources(deps)
     health = deps.health or Health()
     options = FrontOptions(
         max_body=deps.conf.api.max_request_body_size, strict_methods=False, project_in_url=True, strict_slash=True,
