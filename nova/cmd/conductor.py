@@ -20,7 +20,7 @@ def build(conf: Any) -> service.Graph:
 def orchestrator(conf: Any) -> service.Graph:
     from nova.cmd.wiring.bus import Identity
     from nova.cmd.wiring.control import orchestrator_service
-    from nova.cmd.wiring.fronts import image_source
+    from nova.cmd.wiring.imaging import image_source
     from nova.cmd.wiring.plane import control_plane
     from nova.cmd.wiring.presence import Place, Presence
     from nova.db.api.tables import services

@@ -11,6 +11,7 @@ from nova import concurrency
 from nova.cells import Cells
 from nova.cmd.wiring import control, fronts, host
 from nova.cmd.wiring.bus import Identity, open_bus
+from nova.cmd.wiring.imaging import image_source
 from nova.cmd.wiring.presence import Place, Presence
 from nova.db.api.tables import services as api_services
 from nova.db.cell.tables import services as cell_services
@@ -71,7 +72,7 @@ def build_standalone(conf: Any, options: Options) -> Graph:
     parts.append(control.scheduler_service(plane, conf.host, _presence(
         conf, "nova-scheduler", conf.host, [(plane.api, api_services)])))
     parts.append(control.orchestrator_service(plane, conf.host, _orchestrator_presence(plane),
-                                              image_source=fronts.image_source(conf, plane.api)))
+                                              image_source=image_source(conf, plane.api)))
     computes: list[host.ComputeService] = []
     cells = plane.cells.with_hosts()
     for index, name in enumerate(host_names(options)):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control plane: databases, cells, conductor in both roles, scheduler, and what the API accepts with."""
+"""The control plane: databases, cells, conductor in both roles, scheduler, and what the API accepts with.
+
+What only one of these processes needs is imported when it is built: a process that was lost is to be back soon.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nova import errors
 from nova.cells import Cell, Cells
@@ -32,17 +35,12 @@ from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
-from nova.operations import Operations
-from nova.operations.acceptance import Deps
-from nova.quota import Quota
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
-from nova.scheduler import options
-from nova.scheduler.cache import HostStateCache
-from nova.scheduler.manager import SchedulerManager
-from nova.scheduler.source import DatabaseSource
 from nova.store.cell import CellStore
-from nova.store.servers import Servers
+
+if TYPE_CHECKING:
+    from nova.operations import Operations
 
 Drop = Callable[[str], bool]
 
@@ -91,6 +89,11 @@ class SchedulerService:
 
 
 def scheduler_service(plane: ControlPlane, host: str, presence: Presence) -> SchedulerService:
+    from nova.scheduler import options
+    from nova.scheduler.cache import HostStateCache
+    from nova.scheduler.manager import SchedulerManager
+    from nova.scheduler.source import DatabaseSource
+
     conf = plane.conf
     source = DatabaseSource(plane.api, plane.cells, down_after=float(conf.lease))
     cache = HostStateCache(source, default_zone=conf.default_availability_zone)
@@ -103,19 +106,21 @@ class OrchestratorService:
     """nova-conductor, role api."""
 
     orchestrator: Orchestrator
+    janitor: Janitor
     keepers: list[Any]
     sender: NudgeSender
     presence: Presence
     listeners: CellListeners
 
     def start(self) -> None:
+        """The janitor first: what lies about is not to wait for a broker."""
         self.sender.start()
         self.presence.start()
-        for part in [self.listeners, *self.keepers]:
+        for part in [self.janitor, self.listeners, *self.keepers]:
             part.start()
 
     def stop(self) -> None:
-        for part in [*self.keepers, self.listeners]:
+        for part in [*self.keepers, self.janitor, self.listeners]:
             part.stop()
         self.orchestrator.stop()
         self.presence.stop()
@@ -143,7 +148,7 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator), relays.endpoint], of_cell,
                               topic="orchestrator", host=host, workers=conf.workers)
     auditor = Auditor(plane.api, plane.cells)
-    return OrchestratorService(orchestrator, [relays, inventories, janitor, auditor], sender, presence, listeners)
+    return OrchestratorService(orchestrator, janitor, [relays, inventories, auditor], sender, presence, listeners)
 
 
 @dataclasses.dataclass
@@ -200,6 +205,11 @@ def asking_host() -> str | None:
 
 def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     """What fronts accept with."""
+    from nova.operations import Operations
+    from nova.operations.acceptance import Deps
+    from nova.quota import Quota
+    from nova.store.servers import Servers
+
     servers = Servers(plane.api, plane.cells)
     plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
