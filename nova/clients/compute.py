@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova.context import RequestContext
+from nova.objects.work import Work
 
 TOPIC, NAMESPACE = "compute", "compute"
 
@@ -17,6 +18,11 @@ class ComputeClient:
     def look(self, context: RequestContext, host: str, operations: list[list[Any]]) -> None:
         """``operations`` are [uuid, epoch] pairs of rows for this host: take them if they are still there."""
         self._bus.cast(context, TOPIC, "look", namespace=NAMESPACE, server=host, args={"operations": operations})
+
+    def begin(self, context: RequestContext, host: str, incarnation: str, works: list[Work]) -> None:
+        """``works`` are that incarnation's own: begin at once, there is nothing to ask for."""
+        self._bus.cast(context, TOPIC, "begin", namespace=NAMESPACE, server=host,
+                       args={"incarnation": incarnation, "works": works})
 
     def console_output(self, context: RequestContext, host: str, uuid: str, length: int | None) -> str:
         """The end of a guest's serial console log. Raises NotFound, NotSupported, Unavailable."""

@@ -8,6 +8,7 @@ from typing import Any
 from nova.clients import compute as client
 from nova.compute.manager import ComputeManager
 from nova.context import RequestContext
+from nova.objects.work import Work
 from nova.rpc.endpoint import Endpoint
 
 
@@ -20,6 +21,9 @@ class ComputeEndpoint(Endpoint):
 
     def look(self, context: RequestContext, operations: list[list[Any]]) -> None:
         self._manager.look(operations)
+
+    def begin(self, context: RequestContext, incarnation: str, works: list[Work]) -> None:
+        self._manager.begin(incarnation, works)
 
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)

@@ -10,14 +10,19 @@ import orjson
 
 from nova import concurrency
 
+#: Seconds after which no message about a server that is gone can be under way any more.
+_LATEST = 900.0
+
 
 class Epochs:
-    """A journal of [server, epoch] lines; rewritten when it has grown well past the servers it is about."""
+    """A journal of [server, epoch] lines; rewritten when it has grown well past the servers it is about. A server
+    that is gone is forgotten later than any message about it can arrive."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = concurrency.Lock()
         self._seen: dict[str, int] = {}
+        self._gone: dict[str, float] = {}
         self._lines = 0
         if path.exists():
             for line in path.read_bytes().splitlines():
@@ -45,7 +50,11 @@ class Epochs:
     def forget(self, uuid: str) -> None:
         """The server is gone from this host for good."""
         with self._lock:
-            self._seen.pop(uuid, None)
+            now = concurrency.monotonic()
+            self._gone[uuid] = now
+            while self._gone and now - self._gone[oldest := next(iter(self._gone))] > _LATEST:
+                del self._gone[oldest]
+                self._seen.pop(oldest, None)
             if self._lines > 1000 and self._lines > 4 * len(self._seen):
                 self._rewrite()
 

@@ -14,7 +14,7 @@ from nova.compute.environment import HostEnvironment, Networking
 from nova.compute.epochs import Epochs
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
-from nova.compute.turns import Turns
+from nova.compute.turns import Recent, Turns
 from nova.compute.workflows import WORKFLOWS
 from nova.objects.operation import Operation
 from nova.objects.service import Service
@@ -55,6 +55,7 @@ class ComputeManager:
         self._reporter = Reporter(settings, driver, store, inventory_changed)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
         self._turns = Turns(self._pool.submit)
+        self._recent = Recent()
         self._reconciler = Reconciler(settings.host, driver, store, self._turns)
         self._stop = concurrency.Event()
         self._tasks: list[concurrency.Task] = []
@@ -137,6 +138,17 @@ class ComputeManager:
         for uuid, epoch in operations:
             self._pool.submit(self._take, uuid, epoch)
 
+    def begin(self, incarnation: str, works: list[Work]) -> None:
+        """Run what was given to this start of this host. A message that comes late or again is not listened to: the
+        rows tell what there is to do."""
+        if incarnation != self.service.incarnation or self._stop.is_set() or not self._registered:
+            LOG.debug("host %s: work for another start is left to its rows", self.settings.host)
+            return
+        for work in works:
+            operation = work.operation
+            if self._recent.new(operation.uuid, operation.epoch) and self._enter(work):
+                self._pool.submit(self._turns.serve, operation.instance_uuid)
+
     def _take(self, uuid: str, epoch: int) -> None:
         """A host that has not registered yet has no lease to take anything under."""
         if self._turns.has(uuid) or self._stop.is_set() or not self._registered:
@@ -152,6 +164,8 @@ class ComputeManager:
     def _enter(self, work: Work) -> bool:
         """Into the server's line; from now on earlier owners of the server are refused here."""
         operation = work.operation
+        if self._recent.ended(operation.uuid, operation.epoch):
+            return False
         self._epochs.admit(operation.instance_uuid, operation.epoch)
         return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
 
@@ -166,7 +180,12 @@ class ComputeManager:
         row = _row(operation, self.settings.host)
         environment = HostEnvironment(self.settings.host, self.driver, self._networking,
                                       self.settings.shutdown_timeout, work, lambda what, percent: None)
+        self._recent.new(operation.uuid, operation.epoch)
         self._runner.run(row, environment)
+        if row.state not in ("open", "undoing") or row.level != "host":
+            self._recent.end(operation.uuid, operation.epoch)
+        elif operation.action == "create":
+            self._reconciler.remove_if_stranger(operation.instance_uuid)
         if operation.action == "delete" and row.level == "api":
             self._epochs.forget(operation.instance_uuid)
 

@@ -13,6 +13,9 @@ from nova import concurrency
 
 LOG = logging.getLogger(__name__)
 
+#: So many operations are remembered: many times what can still be on its way in messages.
+_REMEMBERED = 4096
+
 _Line = collections.deque[tuple[str, Callable[[], None]]]
 
 
@@ -90,3 +93,29 @@ class Turns:
                 return line.popleft()
             del self._lines[server]
             return None
+
+
+class Recent:
+    """The operations that came to this start of a host lately, and which of them are over: messages repeat."""
+
+    def __init__(self) -> None:
+        self._lock = concurrency.Lock()
+        self._ended: dict[tuple[str, int], bool] = {}
+
+    def new(self, operation: str, epoch: int) -> bool:
+        """Remember it; False when it was here before under this epoch."""
+        with self._lock:
+            if (operation, epoch) in self._ended:
+                return False
+            self._ended[operation, epoch] = False
+            if len(self._ended) > _REMEMBERED:
+                del self._ended[next(iter(self._ended))]
+            return True
+
+    def end(self, operation: str, epoch: int) -> None:
+        with self._lock:
+            self._ended[operation, epoch] = True
+
+    def ended(self, operation: str, epoch: int) -> bool:
+        with self._lock:
+            return self._ended.get((operation, epoch), False)

@@ -17,13 +17,15 @@ from nova.workflow import Row
 @dataclasses.dataclass(frozen=True)
 class Environment:
     """``image_source(context, image_id)`` gives what a build carries, with a signed URL; ``owner`` is the incarnation
-    of this process. ``cell`` is set for rows that live in a cell."""
+    of this process; ``lease`` is after how many seconds of silence an incarnation is over. ``cell`` is set for rows
+    that live in a cell."""
 
     api: Database
     cells: Cells
     scheduler: PatientScheduler
     image_source: Callable[[RequestContext, str], dict[str, Any]]
     owner: str
+    lease: float = 8.0
     cell: Cell | None = None
 
     def at(self, cell: Cell) -> Environment:

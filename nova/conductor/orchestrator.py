@@ -12,7 +12,8 @@ from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
 from nova.conductor.environment import Environment
 from nova.context import service_context
-from nova.store.journals import DatabaseJournal, api_journal, cell_journal
+from nova.store.cell import work_of
+from nova.store.journals import DatabaseJournal, Promise, api_journal, cell_journal
 from nova.workflow import Row, Runner, Workflows
 
 LOG = logging.getLogger(__name__)
@@ -75,9 +76,14 @@ class Orchestrator:
     def _take_and_run(self, cell_uuid: str, uuid: str, epoch: int) -> None:
         cell = self.environment.cells.get(cell_uuid) if cell_uuid else None
         journal, owner = self.journal(cell), self.environment.owner
-        row = journal.take(uuid, epoch, owner, level="api") or journal.retake(uuid, epoch, owner, level="api")
+        row = journal.prepare(uuid, epoch, owner, level="api")
+        if row is None or not self._lean(row):
+            row = journal.take(uuid, epoch, owner, level="api") or journal.retake(uuid, epoch, owner, level="api")
         if row is not None:
             self._run(row, cell)
+
+    def _lean(self, row: Row) -> bool:
+        return row.state == "open" and row.action in self._workflows and self._workflows[row.action].step(row.step).lean
 
     def _run(self, row: Row, cell: Cell | None) -> None:
         environment = self.environment.at(cell) if cell else self.environment
@@ -85,7 +91,25 @@ class Orchestrator:
         runner.run(row, environment)
         if row.state == "moved" and cell is None:
             target = self.environment.cells.get(row.step_data["selected"]["cell_uuid"])
-            self._run(Row(**{f: getattr(row, f) for f in _CARRIED}, step="dispatch", state="open"), target)
+            self._go_on(Row(**{f: getattr(row, f) for f in _KEPT}, step="dispatch", state="open"), target)
+
+    def _go_on(self, row: Row, cell: Cell) -> None:
+        """In the cell that the row has just moved to. A host that lives begins on the message alone, under our epoch;
+        the row stays ours until it reports. One that has not moved by the next scan is handed over in writing."""
+        copied = row.carried
+        if copied is None or copied.incarnation is None or cell.bus is None:
+            row.carried = None
+            self._run(row, cell)
+            return
+        row.step_data = copied.data
+
+        def begin(row: Row) -> None:
+            work = work_of(row, copied.server)
+            self._sender.send(f"compute.{row.action}", ComputeClient(cell.bus).begin, service_context(), row.host,
+                              copied.incarnation, [work])
+
+        Runner(Promise(self.journal(cell)), self._workflows, level="api", nudge=begin).run(
+            row, self.environment.at(cell))
 
     def _nudge(self, row: Row, cell: Cell | None) -> None:
         if cell is not None and cell.bus is not None and row.level == "host" and row.host:
@@ -94,5 +118,5 @@ class Orchestrator:
                               [[row.uuid, row.epoch]])
 
 
-_CARRIED = ("uuid", "instance_uuid", "action", "level", "epoch", "version", "host", "owner", "inputs", "step_data",
-            "actor", "attempt", "project_id", "request_id")
+_KEPT = ("uuid", "instance_uuid", "action", "level", "epoch", "version", "host", "owner", "inputs", "step_data",
+         "actor", "attempt", "project_id", "request_id", "carried")

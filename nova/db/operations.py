@@ -87,12 +87,12 @@ class OperationTables:
     def insert(self, conn: sa.Connection, rows: Sequence[dict[str, Any]], *, due_in: float = 2.0) -> None:
         """New operations. One without an owner is due ``due_in`` seconds from now by the database's clock, so that the
         message that is about to be sent has its chance first."""
-        unowned = [_defaults(row) for row in rows if row.get("owner") is None]
-        owned = [_defaults(row) | {"due_at": None} for row in rows if row.get("owner") is not None]
+        unowned = [whole(row) | {"b_due_in": due_in} for row in rows if row.get("owner") is None]
+        owned = [whole(row) | {"due_at": None} for row in rows if row.get("owner") is not None]
         if unowned:
-            conn.execute(self.operations.insert().values(due_at=db_now() + due_in), unowned)
+            conn.execute(self._insert_due, unowned)
         if owned:
-            conn.execute(self.operations.insert(), owned)
+            conn.execute(self._insert, owned)
 
     def add_event(self, conn: sa.Connection, operation_uuid: str, event: dict[str, Any]) -> None:
         conn.execute(self.steps.insert(), {
@@ -110,18 +110,30 @@ class OperationTables:
             self._take_on_host, values | {"b_host": host})
         return done.rowcount == 1
 
-    def advance(self, conn: sa.Connection, uuid: str, epoch: int, /, **values: Any) -> bool:
-        """Change a row that this epoch owns (``values`` may hold a new one). ``due_in`` is seconds from now. False: the
-        epoch is over."""
+    def advance(self, conn: sa.Connection, uuid: str, epoch: int, /, held_by: str | None = None,
+                **values: Any) -> bool:
+        """Change a row that this epoch owns (``values`` may hold a new one); with ``held_by``, only while that is its
+        owner. ``due_in`` is seconds from now. False: the epoch is over, or the row is in other hands."""
         due_in = values.pop("due_in", None)
-        statement = self._advance
+        kind = "advance"
         if due_in is not None:
-            statement, values["b_due_in"] = self._advance_due, due_in
+            kind, values["b_due_in"] = "due", due_in
         if values.get("state") not in (None, *OPEN_STATES):
-            statement, values = self._close, values | {"owner": None, "due_at": None, "secrets": None}
-        return conn.execute(statement, {"b_uuid": uuid, "b_epoch": epoch} | values).rowcount == 1
+            kind, values = "close", values | {"owner": None, "due_at": None, "secrets": None}
+        known = {"b_uuid": uuid, "b_epoch": epoch}
+        if held_by is not None:
+            known["b_held_by"] = held_by
+        return conn.execute(self._writes[kind, held_by is not None], known | values).rowcount == 1
 
     # Statements that every operation needs several times are built once: building them cost more than running them.
+
+    @functools.cached_property
+    def _insert(self) -> sa.Insert:
+        return self.operations.insert()
+
+    @functools.cached_property
+    def _insert_due(self) -> sa.Insert:
+        return self.operations.insert().values(due_at=db_now() + sa.bindparam("b_due_in", type_=sa.Double))
 
     @functools.cached_property
     def _owned(self) -> sa.Update:
@@ -130,16 +142,14 @@ class OperationTables:
                                 t.c.state.in_(OPEN_STATES)).values(updated_at=db_now())
 
     @functools.cached_property
-    def _advance(self) -> sa.Update:
-        return self._owned
-
-    @functools.cached_property
-    def _advance_due(self) -> sa.Update:
-        return self._owned.values(due_at=db_now() + sa.bindparam("b_due_in", type_=sa.Double))
-
-    @functools.cached_property
-    def _close(self) -> sa.Update:
-        return self._owned.values(finished_at=db_now())
+    def _writes(self) -> dict[tuple[str, bool], sa.Update]:
+        """What :meth:`advance` does, by kind and whether it looks at the owner."""
+        kinds = {"advance": self._owned,
+                 "due": self._owned.values(due_at=db_now() + sa.bindparam("b_due_in", type_=sa.Double)),
+                 "close": self._owned.values(finished_at=db_now())}
+        held = self.operations.c.owner == sa.bindparam("b_held_by")
+        return {(kind, strict): write.where(held) if strict else write
+                for kind, write in kinds.items() for strict in (False, True)}
 
     @functools.cached_property
     def _take(self) -> sa.Update:
@@ -158,14 +168,23 @@ class OperationTables:
 
     def supersede(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         """Close every open row of a server; returns what they were."""
-        t = self.operations
-        rows = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid,
-                                               t.c.state.in_(OPEN_STATES))).mappings().all()
+        rows = self.open_of(conn, instance_uuid)
         if rows:
-            conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.state.in_(OPEN_STATES)).values(
-                state="superseded", finished_at=db_now(), updated_at=db_now(), owner=None, due_at=None, secrets=None,
-                epoch=t.c.epoch + 1))
-        return [dict(r) for r in rows]
+            conn.execute(self._supersede, {"b_server": instance_uuid})
+        return rows
+
+    @functools.cached_property
+    def _open_of(self) -> sa.Select[Any]:
+        t = self.operations
+        return sa.select(t).where(t.c.instance_uuid == sa.bindparam("b_server"), t.c.state.in_(OPEN_STATES)).order_by(
+            t.c.seq)
+
+    @functools.cached_property
+    def _supersede(self) -> sa.Update:
+        t = self.operations
+        return t.update().where(t.c.instance_uuid == sa.bindparam("b_server"), t.c.state.in_(OPEN_STATES)).values(
+            state="superseded", finished_at=db_now(), updated_at=db_now(), owner=None, due_at=None, secrets=None,
+            epoch=t.c.epoch + 1)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -224,10 +243,7 @@ class OperationTables:
         return [dict(r) for r in rows]
 
     def open_of(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
-        t = self.operations
-        rows = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid, t.c.state.in_(OPEN_STATES))
-                            .order_by(t.c.seq)).mappings().all()
-        return [dict(r) for r in rows]
+        return [dict(r) for r in conn.execute(self._open_of, {"b_server": instance_uuid}).mappings()]
 
     def of_instance(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         """All operations of a server, newest first."""
@@ -251,7 +267,8 @@ class OperationTables:
         return len(old)
 
 
-def _defaults(row: dict[str, Any]) -> dict[str, Any]:
+def whole(row: dict[str, Any]) -> dict[str, Any]:
+    """A new row with all its columns but ``due_at``."""
     now = row["created_at"]
     full: dict[str, Any] = {"user_id": None, "workflow_version": 1, "secrets": None, "state": "open", "host": None,
                             "step_data": {}, "attempt": 0, "owner": None, "deadline": None, "progress": 0,

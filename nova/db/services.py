@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,18 @@ class ServiceTables:
         if binary is not None:
             query = query.where(t.c.binary == binary)
         return [dict(r) for r in conn.execute(query).mappings()]
+
+    def living(self, conn: sa.Connection, host: str, binary: str, lease: float) -> str | None:
+        """The incarnation of a service that has been heard within its lease and is not said to be down."""
+        known = {"b_host": host, "b_binary": binary, "b_lease": lease}
+        return conn.execute(self._living, known).scalars().one_or_none()
+
+    @functools.cached_property
+    def _living(self) -> sa.Select[Any]:
+        t = self.services
+        return sa.select(t.c.incarnation).where(
+            t.c.host == sa.bindparam("b_host"), t.c.binary == sa.bindparam("b_binary"), t.c.forced_down.is_(False),
+            t.c.last_seen > db_now() - sa.bindparam("b_lease", type_=sa.Double))
 
     def update(self, conn: sa.Connection, uuid: str, **values: Any) -> bool:
         t = self.services

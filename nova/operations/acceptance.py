@@ -19,8 +19,11 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.db.engine import Database
+from nova.db.operations import whole
 from nova.quota import Quota
 from nova.store import events, phases
+from nova.store.cell import work_of
+from nova.store.journals import row_of
 from nova.store.servers import Servers
 from nova.workflow.shape import Shape
 
@@ -44,10 +47,15 @@ class Deps:
     def nudge_api(self, context: RequestContext, operations: list[list[Any]]) -> None:
         self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, operations)
 
-    def nudge_row(self, context: RequestContext, cell: Cell, row: dict[str, Any]) -> None:
-        """Tell whoever is to move this row of a cell."""
+    def nudge_row(self, context: RequestContext, cell: Cell, row: dict[str, Any],
+                  server: dict[str, Any] | None = None) -> None:
+        """Tell whoever is to move this row of a cell; a host that owns it already gets all that it needs to begin."""
         pair = [[row["uuid"], row["epoch"]]]
-        if row["level"] == "host":
+        if server is not None and row.get("owner") is not None:
+            work = work_of(row_of(whole(row)), server)
+            self.sender.send(f"compute.{row['action']}", ComputeClient(cell.bus).begin, context, row["host"],
+                             row["owner"], [work])
+        elif row["level"] == "host":
             self.sender.send(f"compute.{row['action']}", ComputeClient(cell.bus).look, context, row["host"], pair)
         else:
             self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, pair, cell.uuid)
@@ -95,9 +103,13 @@ def located(deps: Deps, context: RequestContext, uuid: str) -> tuple[Cell, dict[
     return cell, row
 
 
+def living_host(conn: sa.Connection, host: str | None, lease: float) -> str | None:
+    """The incarnation of a host that lives: the operation may be its own from the start."""
+    return None if host is None else services.living(conn, host, "nova-compute", lease)
+
+
 def host_is_down(conn: sa.Connection, host: str, lease: float) -> bool:
-    rows = services.list(conn, host=host, binary="nova-compute")
-    return not rows or rows[0]["forced_down"] or rows[0]["age"] > lease
+    return living_host(conn, host, lease) is None
 
 
 def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
@@ -107,31 +119,29 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
     refuse_locked(context, server)
     rule = check_state(server, transition, name)
 
-    def accept(conn: sa.Connection) -> dict[str, Any]:
+    def accept(conn: sa.Connection) -> tuple[dict[str, Any], dict[str, Any]]:
         fresh = instances.get_for_update(conn, uuid)
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)
-        if host_is_down(conn, fresh["host"], deps.lease) and _needs_answer(shape):
+        owner = living_host(conn, fresh["host"], deps.lease)
+        if owner is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
-        row = new_row(context, shape, fresh, seq=fresh["op_seq"] + 1, epoch=fresh["epoch"], level="host",
-                      step=shape.steps[0].name, inputs=inputs)
-        if not instances.update(conn, uuid, epoch=fresh["epoch"], expected={"task_state": fresh["task_state"],
-                                "vm_state": fresh["vm_state"]}, task_state=rule.running, op_seq=fresh["op_seq"] + 1):
+        seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
+        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level="host", step=shape.steps[0].name,
+                      inputs=inputs) | {"owner": owner}
+        changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq}
+        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
             raise LostRaceError
         cell_operations.supersede(conn, uuid)
         cell_operations.insert(conn, [row])
         if (was := events.seen(conn, fresh)) is not None:
             events.after(conn, was, phases.accepted(row, fresh["host"]))
-        return row
+        return row, fresh | changes
 
-    row: dict[str, Any] = again(lambda: cell.database.run(accept), uuid)
-    deps.nudge_row(context, cell, row)
+    row, fresh = again(lambda: cell.database.run(accept), uuid)
+    deps.nudge_row(context, cell, row, fresh)
     return row
-
-
-def _needs_answer(shape: Shape) -> bool:
-    return shape.action != "delete"
 
 
 class LostRaceError(Exception):

@@ -8,13 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors
-from nova.cells import Cell
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
-from nova.operations.acceptance import Deps, LostRaceError, again, host_is_down, new_row, refuse_locked
+from nova.operations.acceptance import Deps, LostRaceError, again, living_host, new_row, refuse_locked
 from nova.store import events, phases
 from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
@@ -31,9 +30,9 @@ def _delete(deps: Deps, context: RequestContext, uuid: str) -> None:
         row = deps.api.run(lambda conn: _accept_unplaced(conn, context, server))
         deps.nudge_api(context, [[row["uuid"], row["epoch"]]])
         return
-    accepted = cell.database.run(lambda conn: _accept(conn, deps, context, cell, uuid))
+    accepted = cell.database.run(lambda conn: _accept(conn, deps, context, uuid))
     if accepted is not None:
-        deps.nudge_row(context, cell, accepted)
+        deps.nudge_row(context, cell, *accepted)
 
 
 def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[str, Any]) -> dict[str, Any]:
@@ -50,22 +49,23 @@ def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[
     return row
 
 
-def _accept(conn: sa.Connection, deps: Deps, context: RequestContext, cell: Cell, uuid: str) -> dict[str, Any] | None:
+def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
+            uuid: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The operation and its server. A living host owns it from the start; without one the API level does its part."""
     server = instances.get_for_update(conn, uuid)
     if server is None or server["deleted"]:
         raise errors.NotFound(f"Instance {uuid} could not be found.")
     if any(r["action"] == "delete" for r in cell_operations.open_of(conn, uuid)):
         return None  # already under way: the same answer
     epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
-    if not instances.update(conn, uuid, epoch=server["epoch"], task_state="deleting", op_seq=seq):
-        raise LostRaceError
-    if not instances.raise_epoch(conn, uuid, server["epoch"]):
+    changes: dict[str, Any] = {"task_state": "deleting", "op_seq": seq}
+    if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
         raise LostRaceError
     cell_operations.supersede(conn, uuid)
-    on_host = server["host"] is not None and not host_is_down(conn, server["host"], deps.lease)
-    row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if on_host else "api",
-                  step="destroy" if on_host else "release", inputs={})
+    owner = living_host(conn, server["host"], deps.lease)
+    row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
+                  step="destroy" if owner else "release", inputs={}) | {"owner": owner}
     cell_operations.insert(conn, [row])
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(row, server["host"]))
-    return row
+    return row, server | changes

@@ -124,13 +124,7 @@ class CellStore:
             server = instances.get(conn, row.instance_uuid)
         if server is None:
             raise errors.NotFound(f"Operation {row.uuid} is for a server that is not there.")
-        operation = Operation.new(
-            uuid=row.uuid, instance_uuid=row.instance_uuid, project_id=row.project_id, seq=0, action=row.action,
-            workflow_version=row.version, request_id=row.request_id, actor=row.actor, inputs=row.inputs,
-            state=row.state, level=row.level, step=row.step, step_data=row.step_data, attempt=row.attempt,
-            owner=row.owner, epoch=row.epoch, fault=row.fault)
-        return Work.new(operation=operation, instance=instance_of(server | {"epoch": row.epoch}),
-                        image=row.step_data.get("image"), secrets=None)
+        return work_of(row, server)
 
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
         changes = self._allowed(record.get("changes") or {})
@@ -215,6 +209,17 @@ def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     if kind == "finish":
         values["progress"] = 100
     return values
+
+
+def work_of(row: Row, server: dict[str, Any]) -> Work:
+    """What a host is given to run an operation: the row and the server as the cell's tables have them."""
+    operation = Operation.new(
+        uuid=row.uuid, instance_uuid=row.instance_uuid, project_id=row.project_id, seq=0, action=row.action,
+        workflow_version=row.version, request_id=row.request_id, actor=row.actor, inputs=row.inputs, state=row.state,
+        level=row.level, step=row.step, step_data=row.step_data, attempt=row.attempt, owner=row.owner, epoch=row.epoch,
+        fault=row.fault)
+    return Work.new(operation=operation, instance=instance_of(server | {"epoch": row.epoch}),
+                    image=row.step_data.get("image"), secrets=None)
 
 
 def instance_of(row: dict[str, Any]) -> Instance:

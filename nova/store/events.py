@@ -98,14 +98,15 @@ def created(conn: sa.Connection, servers: list[dict[str, Any]], operations: list
 
 
 def placed(conn: sa.Connection, uuid: str, operation: Mapping[str, Any]) -> None:
-    """A server that was known to the API level only has got its cell."""
+    """A server that was known to the API level only has got its cell; its build begins now if it has a host."""
     recorder = recorder_of(conn)
     row = recorder.server(conn, uuid) if recorder is not None else None
     if recorder is None or row is None:
         return
     was = row | {"task_state": "scheduling", "vm_state": states.BUILDING, "host": None}
+    begins = ("start",) if operation.get("host") else ()
     tell(conn, recorder, was, row, Happened(
-        operation["action"], operation["uuid"], operation["actor"], step=operation["step"], state=operation["state"],
+        operation["action"], operation["uuid"], operation["actor"], begins, operation["step"], operation["state"],
         fault=operation.get("fault")), service=CONDUCTOR)
 
 

@@ -2,7 +2,8 @@
 """Operation journals on a database: the API database before a cell is chosen, the cell's database from then on.
 
 An ``effect`` is a function of the connection; it runs in the transaction that records the step, and what it returns is
-recorded with it. When the row turns out to have another owner, the effect is rolled back with the rest.
+recorded with it. When the row turns out to have another owner, the effect is rolled back with the rest. Writes look at
+the owner as well as at the epoch: a host that began a build under the epoch of a row at API level may have moved it on.
 """
 
 from __future__ import annotations
@@ -67,6 +68,17 @@ class DatabaseJournal:
             return row_of(record)
         return None
 
+    def prepare(self, uuid: str, epoch: int, owner: str, *, level: str) -> Row | None:
+        """The row, if nobody owns it: ``owner`` takes it with the first write, in the same transaction."""
+        with self.database.read() as conn:
+            record = self.tables.get(conn, uuid)
+        if (record is None or record["owner"] is not None or record["state"] not in OPEN_STATES
+                or (record["epoch"], record["level"]) != (epoch, level)):
+            return None
+        row = row_of(record)
+        row.owner, row.taken = owner, False
+        return row
+
     def advance(self, row: Row, *, step: str, data: dict[str, Any], effect: Effect | None,
                 event: dict[str, Any] | None, state: str = "open",
                 fault: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -82,15 +94,23 @@ class DatabaseJournal:
         return self._write(row, effect, event, step_data=data, state=state, progress=100, **_given(fault=fault))
 
     def release(self, row: Row, *, delay: float) -> None:
-        self._write(row, None, None, owner=None, due_in=delay)
+        if row.taken:
+            self._write(row, None, None, owner=None, due_in=delay)
+        else:
+            self.database.run(lambda conn: self.tables.advance(conn, row.uuid, row.epoch, due_in=delay))
 
     def _write(self, row: Row, effect: Effect | None, event: dict[str, Any] | None, **values: Any) -> dict[str, Any]:
+        seen, attempt = row.epoch, row.attempt
+
         def work(conn: sa.Connection) -> dict[str, Any]:
+            row.epoch, row.attempt = seen, attempt
+            if not row.taken:
+                self._take_now(conn, row)
             stored = dict(values)
             was = events.before(conn, row.instance_uuid)
             if effect is not None:
                 stored["step_data"] = stored.get("step_data", row.step_data) | (effect(conn) or {})
-            if not self.tables.advance(conn, row.uuid, row.epoch, **stored):
+            if not self.tables.advance(conn, row.uuid, row.epoch, row.owner, **stored):
                 raise errors.Stale(f"Operation {row.uuid} has another owner.")
             if event is not None:
                 self.tables.add_event(conn, row.uuid, event)
@@ -99,7 +119,21 @@ class DatabaseJournal:
             data: dict[str, Any] = stored.get("step_data", row.step_data)
             return data
 
-        return self.database.run(work)
+        try:
+            data = self.database.run(work)
+        except BaseException:
+            row.epoch, row.attempt = seen, attempt
+            raise
+        row.taken = True
+        return data
+
+    def _take_now(self, conn: sa.Connection, row: Row) -> None:
+        """Take a prepared row within the transaction of its first write."""
+        if not (self.tables.take(conn, row.uuid, epoch=row.epoch, owner=row.owner or "", lease=self.lease,
+                                 level=row.level)
+                and self._fence(conn, row.instance_uuid, row.epoch)):
+            raise errors.Stale(f"Operation {row.uuid} was taken by another.")
+        row.epoch, row.attempt = row.epoch + 1, row.attempt + 1
 
     @staticmethod
     def _tell(conn: sa.Connection, was: events.Before, row: Row, stored: dict[str, Any],
@@ -108,6 +142,18 @@ class DatabaseJournal:
         happened = phases.written(row, stored, event, server_host=host)
         if happened is not None:
             events.after(conn, was, happened, service=events.CONDUCTOR, gone=happened.action == "delete_unplaced")
+
+
+class Promise(DatabaseJournal):
+    """The journal of a row that its owner passes on by a message alone, to save a transaction: handing it over is not
+    written. The row stays the owner's, and if nothing has come of the message soon, it is handed over in writing."""
+
+    def __init__(self, journal: DatabaseJournal) -> None:
+        super().__init__(journal.database, journal.tables, journal._fence, journal.lease)
+
+    def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Effect | None,
+             event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
+        return data
 
 
 def _given(**values: Any) -> dict[str, Any]:

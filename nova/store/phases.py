@@ -56,7 +56,7 @@ def _on_host(row: Row, values: Mapping[str, Any], failed: bool) -> tuple[str, ..
 def _at_api(row: Row, values: Mapping[str, Any], failed: bool, server_host: str | None) -> tuple[str, ...]:
     done = values.get("state") == "done"
     if row.action == "create":
-        if values.get("level") == "host":
+        if values.get("level") == "host" and row.step != "dispatch":  # the first host was told of when it was recorded
             return ("start",)
         return ("task",) if values.get("state") == "failed" else ()
     if row.action in _DELETES:

@@ -12,7 +12,11 @@ from nova import errors
 
 @dataclasses.dataclass(slots=True)
 class Row:
-    """An operation as its journal holds it. ``host`` is set when ``level`` is ``host``."""
+    """An operation as its journal holds it. ``host`` is set when ``level`` is ``host``.
+
+    ``taken``: False while ``owner`` is who will own the row from its first write on. ``carried`` is known in this
+    process only and never stored: what goes with the row when it is handed on.
+    """
 
     uuid: str
     instance_uuid: str
@@ -31,6 +35,8 @@ class Row:
     attempt: int = 0
     project_id: str = ""
     request_id: str = ""
+    taken: bool = True
+    carried: Any = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,7 +110,8 @@ Act = Callable[[Run], Result | None]
 class Step:
     """A named step. ``otherwise`` is the step to go on with when this one fails (its undo has run by then); without it
     a failure undoes the whole operation, unless the step is ``sure``: then it waits and is tried again. ``event`` is
-    the name the API shows. A step off the main path (``branch``) is only reached by name."""
+    the name the API shows. A step off the main path (``branch``) is only reached by name. A ``lean`` one does nothing
+    before its record that could not as well be done twice, so the record may be what takes the row."""
 
     name: str
     level: str
@@ -114,6 +121,7 @@ class Step:
     event: str | None = None
     branch: bool = False
     sure: bool = False
+    lean: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from nova.workflow.model import Act, Result, Run, Step, Workflow
 @dataclasses.dataclass(frozen=True, slots=True)
 class StepShape:
     """``undo`` says that the step can be undone; the level that binds ``act`` must then bind an undo too. ``sure``: the
-    step makes good what others left, so nothing could make good its own failure; it is tried until it works."""
+    step makes good what others left, so nothing could make good its own failure; it is tried until it works.
+    ``lean``: nothing it does before its record minds being done twice, so the row is taken by the record."""
 
     name: str
     level: str
@@ -26,6 +27,7 @@ class StepShape:
     event: str | None = None
     branch: bool = False
     sure: bool = False
+    lean: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Shape:
         if mine != set(acts) or {s.name for s in self.steps if s.level == level and s.undo} != set(undos):
             raise TypeError(f"operation {self.action}: level {level} has steps {sorted(mine)}, bound {sorted(acts)}")
         steps = tuple(Step(s.name, s.level, acts.get(s.name, _elsewhere),
-                           undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch, s.sure)
+                           undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch, s.sure,
+                           s.lean)
                       for s in self.steps)
         return Workflow(self.action, steps, failed, version=self.version, deadline=self.deadline)
 

@@ -62,7 +62,7 @@ def test_a_stop_that_hangs_fails_with_its_reason(cloud: Cloud) -> None:
 def test_a_create_that_finds_no_scheduler_ends_with_its_reason(cloud: Cloud) -> None:
     cloud.stop_service(cloud.scheduler)
     uuid = cloud.boot()[0]
-    cloud.wait(lambda: truth.operation(cloud, uuid, "create")["owner"])
+    cloud.wait(lambda: cloud.orchestrator.orchestrator.running)
     o = api_operations.operations
     with cloud.api.write() as conn:
         conn.execute(o.update().where(o.c.instance_uuid == uuid).values(deadline=1.0))

@@ -133,7 +133,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     conf = plane.conf
     sender = NudgeSender(drop=drop)
     scheduler = PatientScheduler(SchedulerClient(plane.bus), waiting=conf.workers // 2)
-    environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation)
+    environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
+                              conf.lease)
     orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,

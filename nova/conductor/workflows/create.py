@@ -4,6 +4,7 @@ do when a host failed. T1 is the acceptance, T7 the host's report."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services
 from nova.networks import allocation, documents
 from nova.placement import claims
 from nova.placement.resources import resources_of
@@ -46,7 +48,8 @@ def _first_claim(run: Run, decision: dict[str, Any]) -> Any:
     resources = spec["resources"] or resources_of(spec["flavor"])
 
     def effect(conn: sa.Connection) -> dict[str, Any]:
-        _fence(conn, row)
+        if row.taken:  # else it is taken, and fenced, by this very transaction
+            _fence(conn, row)
         refused: dict[str, str] = {}
         group = GroupRule(conn, spec, row.instance_uuid)
         for index, host in enumerate(decision["ranked"]):
@@ -74,6 +77,15 @@ def _fence(conn: sa.Connection, row: Row) -> None:
         raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
 
 
+@dataclasses.dataclass(frozen=True)
+class Copied:
+    """A server and its operation's data as they stand in their cell now, and the host's incarnation if it lives."""
+
+    server: dict[str, Any]
+    data: dict[str, Any]
+    incarnation: str | None
+
+
 def record(run: Run) -> Result:
     """T4 in the cell, by natural key; then T5 in the API database, which closes this row there."""
     env: Environment = run.env
@@ -91,7 +103,7 @@ def record(run: Run) -> Result:
         "availability_zone": selected.get("availability_zone") or request["instance"].get("availability_zone"),
         "task_state": "spawning", "network_info": run.data["network_info"],
         "addresses": documents.all_addresses(run.data["network_info"])}
-    _copy_into(cell, env, row, server, request["block_devices"], image)
+    row.carried = _copy_into(cell, env, row, server, request["block_devices"], image, host=selected["host"])
 
     def known(conn: sa.Connection) -> None:
         if not mappings.place(conn, row.instance_uuid, cell.uuid, row.epoch):
@@ -102,28 +114,30 @@ def record(run: Run) -> Result:
 
 
 def _copy_into(cell: Cell, env: Environment, row: Row, server: dict[str, Any], devices: list[dict[str, Any]],
-               image: dict[str, Any] | None, **closing: Any) -> None:
-    """Insert the server and its operation; a duplicate key means an earlier run of this step did."""
-    operation = _cell_operation(row, env.owner, cell, image) | closing
+               image: dict[str, Any] | None, **more: Any) -> Copied | None:
+    """Insert the server and its operation; a duplicate key means an earlier run of this step did (None)."""
+    operation = _cell_operation(row, env.owner, cell, image) | more
 
-    def insert(conn: sa.Connection) -> None:
-        known = instances.get(conn, row.instance_uuid)
-        if known is None:
-            instances.insert(conn, [server])
+    def insert(conn: sa.Connection) -> Copied | None:
+        if instances.known(conn, row.instance_uuid) is None:
+            number = instances.insert_one(conn, server)
             if devices:
                 conn.execute(instances.block_devices.insert(), devices)
             cell_operations.insert(conn, [operation])
             events.placed(conn, row.instance_uuid, operation)
-            return
+            host = server["host"]
+            living = services.living(conn, host, "nova-compute", env.lease) if host else None
+            return Copied(server | {"id": number}, operation["step_data"], living)
         t, o = instances.instances, cell_operations.operations
         conn.execute(t.update().where(t.c.uuid == row.instance_uuid, t.c.epoch < row.epoch).values(epoch=row.epoch))
         conn.execute(o.update().where(o.c.uuid == row.uuid, o.c.epoch < row.epoch)
                      .values(epoch=row.epoch, owner=operation["owner"]))
+        return None
 
     try:
-        cell.database.run(insert)
+        return cell.database.run(insert)
     except exc.IntegrityError:  # the same step, run by a former owner at this very moment
-        cell.database.run(insert)
+        return cell.database.run(insert)
 
 
 def _cell_operation(row: Row, owner: str, cell: Cell, image: dict[str, Any] | None) -> dict[str, Any]:
@@ -174,11 +188,14 @@ def _add_fault_once(cell: Cell, row: Row, fault: dict[str, Any]) -> None:
 
 
 def dispatch(run: Run) -> Result:
-    """T6. A row found again is first held against the mapping: a copy whose server is gone goes too."""
+    """T6, or right after T5 the promise of it. A row found again is first held against the mapping: a copy whose server
+    is gone goes too."""
     env: Environment = run.env
     row, cell = run.row, env.cell
     if cell is None:
         raise errors.Stale("A dispatch belongs to a cell.")
+    if row.carried is not None:
+        return Result(host=run.data["selected"]["host"])
     with env.api.read() as conn:
         mapping = mappings.mapping(conn, row.instance_uuid)
         if mapping is not None and mapping["cell_uuid"] is None and not mapping["queued_for_delete"]:

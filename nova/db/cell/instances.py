@@ -123,6 +123,9 @@ _OF = instances.c.uuid == sa.bindparam("b_uuid")
 _AT = instances.c.epoch == sa.bindparam("b_epoch")
 _NAMES = tuple(c.name for c in instances.columns)
 _GET = sa.select(instances).where(_OF)
+_GET_FOR_UPDATE = _GET.with_for_update()
+_INSERT = instances.insert()
+_KNOWN = sa.select(instances.c.id).where(_OF)
 _UPDATE = instances.update().where(_OF, _AT, instances.c.deleted.is_(False)).values(updated_at=db_now())
 _VOLUMES = sa.select(block_devices).where(
     block_devices.c.instance_uuid.in_(sa.bindparam("b_uuids", expanding=True)),
@@ -137,13 +140,25 @@ _RAISE = instances.update().where(_OF, _AT).values(epoch=sa.bindparam("b_new"))
 
 def insert(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
     """New servers; the guest's name on its hypervisor follows from the row's id unless it is given."""
-    conn.execute(instances.insert(), list(rows))
+    conn.execute(_INSERT, list(rows))
+
+
+def insert_one(conn: sa.Connection, row: dict[str, Any]) -> int:
+    """A new server; returns the row's id."""
+    made = conn.execute(_INSERT, row).inserted_primary_key
+    return int(made[0]) if made else known(conn, row["uuid"]) or 0
+
+
+def known(conn: sa.Connection, uuid: str) -> int | None:
+    """The id of a server's row, if there is one."""
+    found: int | None = conn.execute(_KNOWN, {"b_uuid": uuid}).scalar_one_or_none()
+    return found
 
 
 def get_for_update(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
     """The row, held for the rest of the transaction: what is written is what follows from what was read."""
-    row = conn.execute(sa.select(instances).where(instances.c.uuid == uuid).with_for_update()).mappings().one_or_none()
-    return dict(row) if row else None
+    row = conn.execute(_GET_FOR_UPDATE, {"b_uuid": uuid}).one_or_none()
+    return dict(zip(_NAMES, row, strict=True)) if row else None
 
 
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
@@ -158,9 +173,12 @@ def show(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
 
 
 def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected: dict[str, Any] | None = None,
-           **values: Any) -> bool:
-    """Change a living server; with ``epoch``, only if the fence still stands there. False: it does not."""
+           raised_to: int | None = None, **values: Any) -> bool:
+    """Change a living server; with ``epoch``, only if the fence still stands there, and ``raised_to`` is where it
+    stands then. False: it does not."""
     t = instances
+    if raised_to is not None:
+        values["epoch"] = raised_to
     if epoch is not None and not expected and not any(isinstance(v, sa.ClauseElement) for v in values.values()):
         return conn.execute(_UPDATE, {"b_uuid": uuid, "b_epoch": epoch} | values).rowcount == 1
     where = [t.c.uuid == uuid, t.c.deleted.is_(False)]

@@ -5,7 +5,7 @@ from nova.workflow.shape import Shape, StepShape
 
 CREATE = Shape("create", "Boot a server.", (
     StepShape("schedule", "api", "Choose a host, claim its resources and allocate addresses, in one transaction.",
-              otherwise="bury", event="conductor_schedule"),
+              otherwise="bury", event="conductor_schedule", lean=True),
     StepShape("bury", "api", "No host, or no way to build there: record the server in cell0 with the reason.",
               branch=True, event="conductor_bury", sure=True),
     StepShape("record", "api", "Write the server into its cell, then make the cell known.", otherwise="bury"),

@@ -7,7 +7,7 @@ DELETE = Shape("delete", "Delete a server that a cell knows.", (
     StepShape("destroy", "host", "Stop the guest, unplug its network and remove its disks.",
               event="compute_terminate_instance"),
     StepShape("release", "api", "Release addresses, claim and quota charge, then mark the server deleted.",
-              event="conductor_release", sure=True),
+              event="conductor_release", sure=True, lean=True),
 ))
 
 DELETE_UNPLACED = Shape("delete_unplaced", "Delete a server before any cell was made known.", (
