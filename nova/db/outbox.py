@@ -97,16 +97,17 @@ class OutboxTables:
             sa.select(t.c.since).where(t.c.name == name, t.c.until > db_now())).scalar_one_or_none()
         return found
 
-    def listen(self, conn: sa.Connection, seconds: float, name: str = STREAMS) -> int:
-        """Ask for events for the next seconds; returns since when they are recorded without a break."""
+    def listen(self, conn: sa.Connection, seconds: float, name: str = STREAMS) -> tuple[int, float]:
+        """Ask for events for the next seconds; returns since when they are recorded without a break (milliseconds of
+        the epoch), and how many seconds ago that was."""
         t = self.listeners
         until = db_now() + seconds
         if conn.execute(t.update().where(t.c.name == name, t.c.until > db_now()).values(until=until)).rowcount == 0:
-            since = int(conn.execute(sa.select(db_now())).scalar_one() * 1000)
-            fresh = {"since": since, "until": until}
+            fresh = {"since": int(conn.execute(sa.select(db_now())).scalar_one() * 1000), "until": until}
             if conn.execute(t.update().where(t.c.name == name).values(fresh)).rowcount == 0:
                 conn.execute(t.insert().values(name=name, **fresh))
-        return int(conn.execute(sa.select(t.c.since).where(t.c.name == name)).scalar_one())
+        since, now = conn.execute(sa.select(t.c.since, db_now()).where(t.c.name == name)).one()
+        return int(since), float(now) - since / 1000
 
     # -- events of servers ---------------------------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ admin       servers:allow_all_filters                                   # Use ev
 admin       servers:show:host_status servers:show:host_status:unknown-only  # See the state of the host
 reader      servers:show:flavor-extra-specs                             # See extra specs in a server
 admin       os-extended-server-attributes                               # See host and internal names of a server
+reader      servers:events                                              # Follow what happens to servers
+admin       servers:events:all_tenants                                  # Follow the servers of all projects
 member      servers:create servers:create:attach_volume servers:create:attach_network  # Create servers
 member      servers:create:trusted_certs servers:rebuild:trusted_certs  # Give trusted certificates
 admin       servers:create:forced_host servers:create:zero_disk_flavor  # Create on a chosen host; without a root disk

@@ -8,18 +8,63 @@ import select
 from typing import Any
 
 from waitress.channel import ClientDisconnected, HTTPChannel
-from waitress.utilities import InternalServerError
+from waitress.task import WSGITask
+from waitress.utilities import InternalServerError, build_http_date
 
 from nova import concurrency
+from nova.web.streams import Handover
 
 #: How long a thread that has answered waits on its connection. Long enough for a client that asks again at once, short
 #: enough not to matter to a request that waits for a thread.
 LINGER_MS = 5
 
 
+#: Key of the environ under which an application finds how to give the socket of its answer away.
+HANDOVER = "nova.handover"
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """A request that may end with its socket in other hands."""
+
+    taker: Handover | None = None
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[HANDOVER] = self._hand_over
+        return environ
+
+    def _hand_over(self, taker: Handover) -> None:
+        self.taker = taker
+
+    def finish(self) -> None:
+        """Only the server's loop may take a connection out of its map, so it is asked to."""
+        taker = self.taker
+        if taker is None:
+            super().finish()
+            return
+        self.wrote_header = True
+        fields = [f"{name}: {value}" for name, value in self.response_headers]
+        lines = [f"HTTP/{self.version} {self.status}", *fields, f"Date: {build_http_date(self.start_time)}",
+                 "Connection: close", "", ""]
+        header = "\r\n".join(lines).encode("latin-1")
+        self.channel.server.trigger.pull_trigger(lambda: taker.take(self.channel.release(), header))
+
+
 class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
     """What was answered stays at the head of ``requests`` while the thread lingers: the loop reads only where that is
     empty, so the connection belongs to one of the two at any time."""
+
+    task_class = Task
+
+    def release(self) -> Any:
+        """The socket, which is no longer the server's: neither its loop nor a thread of its looks at it again."""
+        for request in self.requests:
+            request.close()
+        sock: Any = self.socket
+        self.socket: Any = None
+        self.connected = False
+        self.del_channel()
+        return sock
 
     def service(self) -> None:
         """Answer the request that has come, and those that follow closely."""
@@ -45,6 +90,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             if not task.wrote_header:
                 self._apologize(request)
             task.close_on_finish = True
+        if isinstance(task, Task) and task.taker is not None:
+            return False  # the request stays at the head: the connection is nobody's until it is released
         if task.close_on_finish:
             with self.requests_lock:
                 self.close_when_flushed = True

@@ -36,6 +36,7 @@ from nova.api.compute import (
     security_groups,
     server_actions,
     server_create,
+    server_events,
     server_groups,
     server_interfaces,
     server_ips,
@@ -58,6 +59,7 @@ from nova.cells import Cells
 from nova.db.engine import Database
 from nova.images.manager import Images
 from nova.networks.manager import Networks
+from nova.notifications.hub import Hub
 from nova.operations import Operations
 from nova.operations.floating_ips import FloatingIps
 from nova.operations.ports import Ports
@@ -92,6 +94,7 @@ class Deps:
     health: Health | None = None
     project_exists: Callable[[str], bool] | None = None
     www_authenticate: str = 'Keystone uri=""'
+    hub: Hub | None = None
     idempotency: Idempotency | None = None
 
 
@@ -148,6 +151,8 @@ def _parts_of_servers(deps: Deps, limit: int) -> list[Resource]:
         Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(operations, store)),
         Resource(volume_attachments.ROUTES, volume_attachments.VolumeAttachments(operations, store, limit)),
         Resource(server_reads.ROUTES, server_reads.ServerReads(operations, store)),
+        Resource(server_events.ROUTES, server_events.ServerEvents(
+            deps.hub or server_events.make_hub(deps.api, deps.cells, deps.conf), deps.authenticator)),
         Resource(remote_consoles.ROUTES, remote_consoles.RemoteConsoles(operations)),
         Resource(migrations.SERVER_ROUTES, migrations.ServerMigrations(operations, Moves(deps.cells), store)),
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova import concurrency
-from nova.api.compute import application
+from nova.api.compute import application, server_events
 from nova.api.identity import front as identity_front
 from nova.api.image import front as image_front
 from nova.api.placement import app as placement_app
@@ -22,6 +22,7 @@ from nova.identity.authenticator import make_authenticator
 from nova.identity.catalog import Served
 from nova.identity.manager import Identity
 from nova.images.manager import Images
+from nova.notifications.hub import Hub
 from nova.policy import Policy, compute, identity, image, placement
 from nova.rpc.keyring import SERVICES, Keyring
 from nova.store.idempotency import KeyStore
@@ -64,7 +65,8 @@ class ApiService:
         self._sender = Sender()
         self._stop = concurrency.Event()
         self._sweeper: concurrency.Task | None = None
-        self.server = Server(application_of(libraries, self._sender), listen, conf.wsgi.threads,
+        self._hub = server_events.make_hub(libraries.plane.api, libraries.plane.cells, conf)
+        self.server = Server(application_of(libraries, self._sender, self._hub), listen, conf.wsgi.threads,
                              max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout, option=option)
 
     def start(self) -> None:
@@ -77,6 +79,7 @@ class ApiService:
 
     def stop(self) -> None:
         self._stop.set()
+        self._hub.stop()
         self.server.stop()
         if self._sweeper is not None:
             self._sweeper.join(5)
@@ -92,7 +95,7 @@ def api_service(plane: ControlPlane, presence: Presence, *, listen: str, option:
     return ApiService(Libraries.of(plane), presence, listen, option)
 
 
-def application_of(libraries: Libraries, sender: Sender) -> URLMap:
+def application_of(libraries: Libraries, sender: Sender, hub: Hub | None = None) -> URLMap:
     """The WSGI application: a front per path prefix, health and metrics at the root."""
     plane = libraries.plane
     conf, proxied = plane.conf, plane.conf.api.enable_proxy_headers_parsing
@@ -102,7 +105,7 @@ def application_of(libraries: Libraries, sender: Sender) -> URLMap:
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"',
+        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"', hub=hub,
         idempotency=Idempotency(KeyStore(plane.api, plane.cells, lambda: Keyring.load(keys_path(conf)).get(SERVICES))))
     compute_api = application.build(deps)
     apps: dict[str, Any] = {
