@@ -25,6 +25,7 @@ from nova.db.schema import db_now
 from nova.images.manager import Images
 from nova.images.query import Query
 from nova.networks.manager import Networks
+from nova.networks.pools import Pools
 
 FLAVORS: tuple[dict[str, Any], ...] = tuple(
     {"flavorid": flavorid, "name": name, "memory_mb": memory_mb, "vcpus": vcpus, "root_gb": root_gb,
@@ -200,6 +201,11 @@ def add_flavors(api: Database) -> None:
 def add_network(api: Database, cidr: str, **options: Any) -> None:
     """The shared network ``private``."""
     Networks(api).ensure_network("private", cidr, **options)
+
+
+def add_floating_pool(api: Database) -> None:
+    """The pool ``public``, with addresses that lead nowhere beyond this cloud until an operator gives it others."""
+    Pools(api).ensure("public", "172.24.4.0/24")
 
 
 def add_image(images: Images, project_id: str, name: str, file: Path, disk_format: str) -> str:

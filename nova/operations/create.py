@@ -221,7 +221,7 @@ def _spec(context: RequestContext, request: CreateRequest, uuid: str) -> dict[st
 def _operation(context: RequestContext, request: CreateRequest, server: dict[str, Any]) -> dict[str, Any]:
     return new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule", inputs={
         "spec": _spec(context, request, server["uuid"]), "networks": request.networks,
-        "image_id": (request.image or {}).get("id")})
+        "image_id": (request.image or {}).get("id"), "security_groups": list(request.security_groups)})
 
 
 def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from nova import concurrency
 from nova.conductor.audit import Auditor, Leak
 from nova.db.api import cells as mappings
-from nova.db.api import networks, placement, quotas, server_groups
+from nova.db.api import networks, placement, quotas, security_groups, server_groups
 from nova.db.cell import instances
-from nova.networks import allocation
+from nova.networks import allocation, floating_ips
 from nova.placement import claims
 from tests import edges
 from tests.functional import truth
@@ -77,7 +77,22 @@ def address_without_port(scene: Scene) -> str:
         port = conn.execute(sa.select(p.c.uuid).where(p.c.instance_uuid == NOBODY)).scalar_one()
         address = conn.execute(sa.select(a.c.id).where(a.c.port_uuid == port)).scalar_one()
         conn.execute(p.delete().where(p.c.uuid == port))
+        security_groups.leave(conn, [port])
     return str(address)
+
+
+def floating_address_without_port(scene: Scene) -> str:
+    with scene.cloud.api.write() as conn:
+        floating_ips.add_range(conn, floating_ips.create_pool(conn, "public"), "192.0.2.0/29")
+        floating = floating_ips.allocate(conn, floating_ips.pool(conn), "p1")
+        floating_ips.table.change(conn, floating["uuid"], "p1", {"port_uuid": NOBODY, "fixed_address": "10.0.0.9"})
+    return str(floating["uuid"])
+
+
+def membership_of_no_port(scene: Scene) -> str:
+    with scene.cloud.api.write() as conn:
+        security_groups.join(conn, [NOBODY], [NOBODY])
+    return NOBODY
 
 
 def charge_of_a_deleted_server(scene: Scene) -> str:
@@ -118,7 +133,8 @@ def member_that_is_gone(scene: Scene) -> str:
 
 LEAKS: dict[str, Callable[[Scene], str]] = {
     "claim": claim_of_nobody, "excess_claim": claim_elsewhere, "counter": wrong_counter, "port": port_of_nobody,
-    "address": address_without_port, "charge": charge_of_a_deleted_server, "usage": wrong_usage,
+    "address": address_without_port, "floating": floating_address_without_port,
+    "membership": membership_of_no_port, "charge": charge_of_a_deleted_server, "usage": wrong_usage,
     "copy": copy_without_mapping, "member": member_that_is_gone}
 
 

@@ -25,6 +25,7 @@ nova_manage.add_command(hosts.host)
 nova_manage.add_command(content.identity)
 nova_manage.add_command(content.flavor)
 nova_manage.add_command(content.network)
+nova_manage.add_command(floating)
 nova_manage.add_command(audit)
 
 

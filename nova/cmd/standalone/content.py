@@ -65,7 +65,7 @@ def make_keys(layout: Layout) -> None:
 
 
 def fill(layout: Layout, conf: Any, api: Database) -> None:
-    """Users, flavors, the network ``private`` and an image."""
+    """Users, flavors, the network ``private``, the pool ``public`` and an image."""
     known = credentials.passwords(layout.state)
     made = bootstrap(api, known["admin"], known["demo"], service_password=known["nova"],
                      hash_cost=conf.identity.password_hash_cost)
@@ -73,6 +73,7 @@ def fill(layout: Layout, conf: Any, api: Database) -> None:
     real = layout.options.virt != "fake"
     provision.add_network(api, free_network() if real else "10.100.0.0/20",
                           **({"bridge": f"br{layout.tag}"} if real else {}))
+    provision.add_floating_pool(api)
     images = Images.from_conf(conf, api)
     file, disk_format = _image(layout)
     provision.add_image(images, made.projects["admin"], IMAGE, file, disk_format)

@@ -19,6 +19,7 @@ from nova.cmd.wiring.eventing import Eventing, Relays, api_relays, cell_relays
 from nova.cmd.wiring.listeners import CellListeners
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
+from nova.conductor.networking import NetworkChanges
 from nova.conductor.endpoints import (
     CellOrchestratorEndpoint,
     DueHosts,
@@ -148,8 +149,9 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     relays = api_relays(conf, plane.bus, host, presence.incarnation, plane.api, cell0)
     listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator), relays.endpoint], of_cell,
                               topic="orchestrator", host=host, workers=conf.workers)
-    auditor = Auditor(plane.api, plane.cells)
-    return OrchestratorService(orchestrator, janitor, [relays, inventories, auditor], sender, presence, listeners)
+    keepers = [relays, inventories, Auditor(plane.api, plane.cells),
+               NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
+    return OrchestratorService(orchestrator, janitor, keepers, sender, presence, listeners)
 
 
 @dataclasses.dataclass
