@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from nova.cmd.manage.commands import nova_manage
+from nova.cmd.policy import nova_policy
 from nova.cmd.standalone.commands import nova_standalone
 from nova.cmd.status import nova_status
 
-TOOLS = [nova_manage, nova_status, nova_standalone]
+TOOLS = [nova_manage, nova_status, nova_policy, nova_standalone]
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
