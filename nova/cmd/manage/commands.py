@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from nova.cmd.manage import cells, content, databases, hosts
 from nova.cmd.manage.audit import audit
+from nova.cmd.manage.floating import floating
 from nova.cmd.manage.tool import operators_tool
 
 

@@ -31,6 +31,7 @@ from nova.conductor.endpoints import (
 from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
+from nova.conductor.networking import NetworkChanges
 from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.workflows import WORKFLOWS
