@@ -10,25 +10,32 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from tests.crash import cases
+from tests.crash import cases, results
 from tests.crash.run import Item, Runner, groups
 from tests.services import session
 
+CACHE = Path(__file__).parents[2] / ".pytest_cache" / "v" / results.KEPT
+FORMS = click.Choice(["table", "json"])
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--table", "output", type=click.Choice(["table", "json"]), default="table", help="How it is printed.")
-@click.option("--run", "play", is_flag=True, help="Play the cases.")
+@click.option("--table", "output", type=FORMS, is_flag=False, flag_value="table", default="table",
+              help="Print the cases, for people or for programs.")
+@click.option("--results", "kept", type=FORMS, is_flag=False, flag_value="table",
+              help="Print how the cases of the last 'tools/test.sh crash' ended.")
+@click.option("--run", "play", is_flag=True, help="Play the cases now, and print how they ended.")
 @click.option("--full", is_flag=True, help="With --run: every case on every database, not only on PostgreSQL.")
 @click.option("--only", metavar="TEXT", multiple=True, help="With --run: only cases whose name has all these texts.")
 @click.option("--side-by-side", default=2, show_default=True, help="How many clouds run at the same time.")
-def main(output: str, play: bool, full: bool, only: tuple[str, ...], side_by_side: int) -> None:
+def main(output: str, kept: str | None, play: bool, full: bool, only: tuple[str, ...], side_by_side: int) -> None:
     """The crash cases: process × step × moment → outcome."""
+    if kept is not None:
+        show(_last(), kept)
+        return
     if not play:
         show([case.row() for case in cases.cases() + cases.standalone_cases()], output)
         return
@@ -40,7 +47,15 @@ def main(output: str, play: bool, full: bool, only: tuple[str, ...], side_by_sid
     raise SystemExit(1 if failures else 0)
 
 
-def run(items: list[Item], side_by_side: int) -> tuple[list[dict[str, Any]], list[str]]:
+def _last() -> list[results.Row]:
+    try:
+        rows: list[results.Row] = json.loads(CACHE.read_text())
+    except FileNotFoundError:
+        raise click.ClickException("there are no results; 'tools/test.sh crash' makes them") from None
+    return rows
+
+
+def run(items: list[Item], side_by_side: int) -> tuple[list[results.Row], list[str]]:
     directory = Path(tempfile.mkdtemp(prefix="nova-session-"))
     session.begin(directory)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -48,17 +63,15 @@ def run(items: list[Item], side_by_side: int) -> tuple[list[dict[str, Any]], lis
     rows, failures = [], []
     try:
         for item in items:
-            row: dict[str, Any] = {"cloud": item.group.name} | item.case.row()
+            outcome = None
             try:
                 outcome = runner.outcome(item)
-                moved = "" if outcome.moved is None else f"{outcome.moved:.1f} after {outcome.since}"
-                row |= {"ended": outcome.ended, "moving again (s)": moved, "settled (s)": f"{outcome.settled:.1f}"}
             except Exception as e:
-                row |= {"ended": "FAILED", "moving again (s)": "", "settled (s)": ""}
                 failures.append(f"{item.name}: {e}")
+            row = results.played(item, outcome)
             rows.append(row)
-            told = f"{item.name}: {row['ended']} {row['moving again (s)']}"
-            print(failures[-1] if row["ended"] == "FAILED" else told, file=sys.stderr, flush=True)
+            moved = "" if row["moving again after"] is None else f"{row['moving again after']:.1f} s after {row['of']}"
+            print(f"{item.name}: {row['ended']} {moved}" if outcome else failures[-1], file=sys.stderr, flush=True)
     finally:
         runner.close()
         session.end(directory)
@@ -66,14 +79,11 @@ def run(items: list[Item], side_by_side: int) -> tuple[list[dict[str, Any]], lis
     return rows, failures
 
 
-def show(rows: list[dict[str, Any]], output: str) -> None:
+def show(rows: list[results.Row], output: str) -> None:
     if output == "json":
         print(json.dumps(rows, indent=1))
         return
-    table = Table(*(rows[0] if rows else ()), title=f"{len(rows)} crash cases")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(results.tables(rows))
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ AFTER_RESTART, AFTER_LEASE = 5.0, 15.0
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """``moved``: seconds after ``since``, a restart or the end of a lease; None: nothing was left to be done.
-    ``settled``: seconds after the kill."""
+    ``settled``: seconds after the kill. ``ready``: from the restart until it said so, if that was waited for."""
 
     ended: str
     moved: float | None
     since: str
     settled: float
+    ready: float | None = None
 
 
 class Play:
@@ -64,7 +65,9 @@ class Play:
         self._revive()
         daemon.wait_ready()
         cluster.check(case.name)
-        return Outcome(self._told(), moved, "restart" if case.then == cases.RESTARTED else "lease", settled)
+        restarted = case.then == cases.RESTARTED
+        return Outcome(self._told(), moved, "restart" if restarted else "lease", settled,
+                       daemon.ready_at - daemon.started_at if restarted else None)
 
     # -- the story -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ class Daemon:
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
+    ready_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -95,5 +96,6 @@ class Daemon:
         """Read what is said, for a daemon waits when nobody does."""
         with contextlib.suppress(OSError):
             while message := self._notices.recv(4096):
-                if b"READY=1" in message:
+                if b"READY=1" in message and not self._ready.is_set():
+                    self.ready_at = time.monotonic()
                     self._ready.set()

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+from rich.console import Console
 
-from nova.workflow.operations import SHAPES
-from tests.crash import cases
-from tests.crash.run import Item, Runner, groups
+from nova.workflow.operations import CREATE, SHAPES
+from nova.workflow.shape import StepShape
+from tests.crash import cases, results
+from tests.crash.play import Outcome
+from tests.crash.run import Item, groups
 
 ITEMS = [Item(group, case) for group in groups(full=bool(os.environ.get("NOVA_TEST_LONG"))) for case in group.cases]
 
@@ -33,6 +38,33 @@ def test_the_table_is_printed() -> None:
     assert json.loads(done.stdout) == [case.row() for case in cases.cases() + cases.standalone_cases()]
 
 
+def test_a_step_without_a_case_is_found() -> None:
+    """What is added to the workflow of create or delete needs a scenario that reaches it."""
+    step = StepShape("polish", "api", "It shines.")
+    longer = dataclasses.replace(CREATE, steps=(*CREATE.steps, step))
+    with pytest.raises(KeyError, match=r"create\.polish"):
+        list(cases.points(longer))
+    undone = dataclasses.replace(CREATE, steps=(*CREATE.steps[:-1], dataclasses.replace(CREATE.steps[0], undo=True)))
+    with pytest.raises(KeyError, match=rf"create\.{CREATE.steps[0].name}"):
+        list(cases.points(undone))
+
+
+def test_every_workflow_that_makes_or_removes_a_server_is_in_the_matrix() -> None:
+    assert set(cases.SHAPES) == {shape for shape in SHAPES if shape.action.startswith(("create", "delete"))}
+
+
+def test_the_table_for_people_has_every_case() -> None:
+    every = cases.cases() + cases.standalone_cases()
+    played = [results.played(Item(group, case), None) for group in groups(full=True) for case in group.cases]
+    for rows in ([case.row() for case in every], played):
+        console = Console(width=200)
+        with console.capture() as captured:
+            console.print(results.tables(rows))
+        shown = captured.get()
+        assert all(f"{row['operation']}.{row['step']}" in shown and row["process"] in shown for row in rows)
+    assert shown.count(results.FAILED) == len(played)
+
+
 @pytest.mark.parametrize("item", ITEMS, ids=[item.name.replace(" ", "-") for item in ITEMS])
-def test_it_ends(item: Item, runner: Runner) -> None:
-    assert runner.outcome(item).ended == item.case.ends
+def test_it_ends(item: Item, outcome: Callable[[Item], Outcome]) -> None:
+    assert outcome(item).ended == item.case.ends
