@@ -152,11 +152,14 @@ class Janitor:
             lease = self._held_against(computes)
             due = cell_operations.abandoned(conn, level="host", lease=lease)
             deletes = cell_operations.abandoned(conn, level="host", lease=lease, action="delete")
+            creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create")
             overdue = cell_operations.overdue(conn)
         down = {s["host"] for s in computes if s["age"] > lease}
         self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
         if self._may_judge(cell.uuid):
             self._take_back(cell, [r for r in deletes if r["host"] in down], "release")
+            dead = {s["host"] for s in computes if s["forced_down"] or _silence(s) > self._down_after}
+            self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
             for row in overdue:
                 self._expire(cell, row)
 
@@ -175,6 +178,16 @@ class Janitor:
         for row in rows:
             if _pulled(cell, row, step, None):
                 self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
+
+    def _send_elsewhere(self, cell: Cell, rows: list[dict[str, Any]]) -> None:
+        """A build does not wait for a host that is shown as down while there is another. What the first one has, or
+        makes yet, is a stranger there: its report comes too late, and its check removes the guest."""
+        for row in rows:
+            if row["state"] == "open" and row["step"] == "build" and row["step_data"].get("alternates"):
+                fault = {"code": 500, "message": "The host went down while the server was built.", "retry": True,
+                         "host": row["host"], "details": f"Host {row['host']} is down."}
+                if _pulled(cell, row, "reschedule", row["step_data"] | {"fault": fault}):
+                    self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
 
     def _expire(self, cell: Cell, row: dict[str, Any]) -> None:
         """Past its deadline on a host, gone or hanging: a create is given up, other operations fail with a reason. What
@@ -199,6 +212,12 @@ class Janitor:
     def _purge_cell(self, database: Database) -> None:
         database.run(lambda conn: cell_operations.purge(conn, self._retention))
         idempotency.purge_marks(database)
+
+
+def _silence(service: dict[str, Any]) -> float:
+    """Seconds since a service was last heard; of one that signed off, since then."""
+    age: float = service["age"]
+    return age if service["last_seen"] else age - (service["updated_at"] or 0.0)
 
 
 def _pulled(cell: Cell, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:

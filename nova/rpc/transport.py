@@ -74,6 +74,7 @@ class Transport:
         if not self._ready.wait(wait):
             raise errors.Unavailable(f"The message bus {self._name} is not connected")
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server)
+        concurrency.checkpoint(f"send:{topic}.{method}")
         try:
             return self._driver.send(target, {}, {"method": method, "args": args}, wait_for_reply=True,
                                      timeout=timeout, retry=self._options.cast_retries)
@@ -84,6 +85,7 @@ class Transport:
 
     def cast(self, topic: str, server: str | None, method: str, args: dict[str, Any], *, fanout: bool) -> None:
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=topic, server=server, fanout=fanout)
+        concurrency.checkpoint(f"send:{topic}.{method}")
         try:
             self._driver.send(target, {}, {"method": method, "args": args}, retry=self._options.cast_retries)
         except self._failures as e:

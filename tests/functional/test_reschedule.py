@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
+from nova import errors
+from nova.objects.store import STORE_METHODS
 from tests.functional import truth
 from tests.functional.cloud import Cloud
 
@@ -90,3 +94,57 @@ def test_a_clean_up_that_fails_is_made_up_for_later(make_cloud: Callable[..., Cl
     for service in cloud.hosts.values():
         service.manager.check()
     assert truth.guests(cloud) == {}
+
+
+@contextlib.contextmanager
+def cut_off(store: Any) -> Iterator[None]:
+    """The host reaches its conductor no more."""
+    def silent(*args: Any, **kwargs: Any) -> Any:
+        raise errors.Unavailable("This host is cut off.")
+
+    for name in STORE_METHODS:
+        setattr(store, name, silent)
+    try:
+        yield
+    finally:
+        for name in STORE_METHODS:
+            delattr(store, name)
+
+
+def test_a_build_does_not_wait_for_a_host_that_is_down(cloud: Cloud) -> None:
+    """The host that was given the build, and even began it, comes back and finds that it is not its own any more."""
+    for service in cloud.hosts.values():
+        service.manager.driver.knobs.hang("spawn")
+    uuid = cloud.boot()[0]
+    first = cloud.wait(lambda: truth.guests(cloud).get(uuid))
+    lost = cloud.hosts[first].manager
+    second = next(name for name in cloud.hosts if name != first)
+    cloud.hosts[second].manager.driver.knobs.release("spawn")
+    with cut_off(lost._store):
+        truth.silence(cloud, first, 61.0)
+        row = cloud.wait_state(uuid, "active", timeout=60)
+        assert row["host"] == second
+    cloud.wait(lambda: list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, second)])
+    lost.driver.knobs.release("spawn")  # its build ends now, under an epoch that is over
+    cloud.wait(lambda: truth.guests(cloud) == {uuid: second} and not lost.driver.exists(uuid))
+    assert [e["result"] for e in truth.events(cloud, uuid, "create")
+            if e["event"] == "compute__do_build_and_run_instance"] == ["Success"]
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_a_build_waits_for_its_host_when_there_is_no_other(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=1)
+    manager = cloud.hosts["host1"].manager
+    manager.driver.knobs.hang("spawn")
+    uuid = cloud.boot()[0]
+    cloud.wait(lambda: truth.guests(cloud).get(uuid))
+    with cut_off(manager._store):
+        truth.silence(cloud, "host1", 61.0)
+        epoch = cloud.server(uuid)["epoch"]  # type: ignore[index]
+        for _ in range(3):
+            cloud.orchestrator.janitor.scan()
+        assert cloud.server(uuid)["epoch"] == epoch  # type: ignore[index]
+    manager.driver.knobs.release("spawn")
+    assert cloud.wait_state(uuid, "active", timeout=60)["host"] == "host1"

@@ -13,6 +13,7 @@ from nova.db.api import networks, placement, quotas
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services as cell_services
 from nova.db.operations import OPEN_STATES
 from nova.placement import claims
 from tests.functional.cloud import Cloud
@@ -51,6 +52,14 @@ def provider_of(cloud: Cloud, host: str) -> str:
     with cloud.api.read() as conn:
         p = placement.providers.c
         return str(conn.execute(sa.select(p.uuid).where(p.name == host)).scalar_one())
+
+
+def silence(cloud: Cloud, host: str, seconds: float) -> None:
+    """As if the host had not been heard for so much longer."""
+    s = cell_services.services
+    for cell in cloud.cells.with_hosts():
+        with cell.database.write() as conn:
+            conn.execute(s.update().where(s.c.host == host).values(last_seen=s.c.last_seen - seconds))
 
 
 def guests(cloud: Cloud) -> dict[str, str]:
