@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import click
 from oslo_config import cfg
 
-from nova import __version__
 from nova import conf as options
 from nova.api import compute, identity, image, placement
-from nova.cmd.manage.tool import State, Tool
+from nova.cmd.commandline import Tool
+from nova.cmd.manage.tool import State, operators_tool
 from nova.context import RequestContext
 from nova.policy import Policy, files, files_of, sample
 from nova.web.routing import Route
@@ -41,15 +41,8 @@ class PolicyState(State):
         return Policy(self.conf, rules=[rule for title, rules in sample.GROUPS[1:] for rule in rules])
 
 
-@click.group(cls=Tool, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-@click.option("--config-file", "config_files", multiple=True, metavar="FILE",
-              help="Configuration to read; may be repeated. Default: nova.conf in the usual places.")
-@click.option("-f", "--format", "output", type=click.Choice(["table", "json", "value"]), default="table",
-              show_default=True, help="How results are printed.")
-@click.option("--debug", is_flag=True, help="Show where an error comes from.")
-@click.pass_context
-def nova_policy(context: click.Context, config_files: tuple[str, ...], output: str, debug: bool) -> None:
+@operators_tool("nova-policy", PolicyState)
+def nova_policy() -> None:
     """Look at the rules that decide who may do what.
 
     The rules in force are the defaults of the code, overridden by the file that [oslo_policy] policy_file names
@@ -74,7 +67,6 @@ def nova_policy(context: click.Context, config_files: tuple[str, ...], output: s
     EXIT STATUS
       0 all is well; 1 nothing passes, warnings, or a wrong configuration; 2 wrong usage, or a file with errors.
     """
-    context.obj = PolicyState("nova-policy", config_files, output, debug)
 
 
 _API_NAME = click.option("--api-name", metavar="GLOB", default="*", show_default=True,

@@ -100,9 +100,12 @@ class ServerRequests:
     def unshelve(self, request: Request) -> None:
         place = self._to_host(request, "unshelve")
         zone = place.get("availability_zone") if request.version >= (2, 77) else None
-        if zone is not None and zone not in set(self._hosts.zones(fresh=True).values()):
-            raise errors.Invalid("The requested availability zone is not available")
-        self._refuse(request, "unshelve")
+
+        def check() -> None:
+            if zone is not None and zone not in set(self._hosts.zones(fresh=True).values()):
+                raise errors.Invalid("The requested availability zone is not available")
+
+        self._refuse(request, "unshelve", check)
 
     def rebuild(self, request: Request) -> None:
         wanted = request.body_json["rebuild"]

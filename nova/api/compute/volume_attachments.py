@@ -35,8 +35,11 @@ ROUTES = (
           body=(("2.1", "2.48", _body(_ATTACH)), ("2.49", "2.78", _body(_ATTACH | {"tag": TAG})),
                 ("2.79", None, _body(_ATTACH | {"tag": TAG} | _KEEP)))),
     Route("GET", _PATH + "/{id}", "show", rule=_RULE + "show", doc="Show an attached volume"),
-    Route("PUT", _PATH + "/{id}", "update", rule=_RULE + "update", success=202, doc="Swap a volume, or keep it",
-          body=(("2.1", "2.84", _body({"volumeId": s.UUID})), ("2.85", None, _body(_ATTACH | _SAME | _KEEP)))),
+    Route("PUT", _PATH + "/{id}", "swap", rule=_RULE + "swap", success=202, versions=("2.1", "2.84"),
+          doc="Swap a volume", body=_body({"volumeId": s.UUID})),
+    # Which rule is asked depends on the body; the handler asks it.
+    Route("PUT", _PATH + "/{id}", "update", success=202, versions=("2.85", None),
+          doc="Swap a volume, or say if it is deleted with the server", body=_body(_ATTACH | _SAME | _KEEP)),
     Route("DELETE", _PATH + "/{id}", "detach", rule=_RULE + "delete", success=202, doc="Detach a volume"),
 )
 
@@ -60,13 +63,16 @@ class VolumeAttachments:
     def attach(self, request: Request) -> None:
         self._refuse(request, "attach_volume")
 
+    def swap(self, request: Request) -> None:
+        self._refuse(request, "swap_volume", find=True)
+
     def update(self, request: Request) -> None:
         """From 2.85 the same volume with another flag changes the flag; another volume means a swap."""
         wanted = request.body_json["volumeAttachment"]
-        if request.version < (2, 85) or wanted["volumeId"] != request.match["id"]:
+        if wanted["volumeId"] != request.match["id"]:
             request.authorize(_RULE + "swap")
-            self._refuse(request, "swap_volume", find=True)
-            return
+            return self.swap(request)
+        request.authorize(_RULE + "update")
         volume = self._find(request)
         _refuse_changes(request, volume, wanted)
         if "delete_on_termination" in wanted:

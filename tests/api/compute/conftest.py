@@ -74,6 +74,13 @@ def authenticate(environ: dict[str, Any]) -> RequestContext:
     return RequestContext(user_id=f"u-{name}", project_id=PROJECTS[name], roles=ROLES[name], is_admin=name == "admin")
 
 
+class SilentBus:
+    """Nobody is at the other end."""
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise errors.Unavailable("Nobody answers.", retry_after=10)
+
+
 @dataclasses.dataclass
 class Answer:
     status: int
@@ -186,11 +193,11 @@ def api(tmp_path: Path) -> Iterator[Api]:
     cell0 = _database(tmp_path / "cell0.sqlite", cell_db.metadata, "cell0")
     _fill(database, cell, cell0)
     opened = {mappings.CELL0_UUID: cell0, CELL1: cell}
-    cells = Cells(database, lambda row: (opened[row["uuid"]], None))
+    cells = Cells(database, lambda row: (opened[row["uuid"]], SilentBus()))
     servers = Servers(database, cells)
     quota = Quota(conf)
     sender = Sender()
-    operations = Operations(OperationDeps(database, cells, servers, sender, None, quota))
+    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota))
     images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
                     Limits.from_conf(conf))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
