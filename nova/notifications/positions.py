@@ -8,7 +8,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 
-_PART = re.compile(r"^([0-9a-z]{1,8})\.([0-9]{1,16})\.([0-9]{1,18})$")
+_PART = re.compile(r"([0-9a-z]{1,8})\.([0-9]{1,16})\.([0-9]{1,18})")
 #: More databases than any cloud has; what is longer is not a position of ours.
 _MAX_PARTS = 1000
 #: A number that is missing is waited for as long as a transaction may take, and no more are remembered than this.
@@ -36,7 +36,7 @@ def parse(text: str) -> dict[str, Position] | None:
     if len(parts) > _MAX_PARTS:
         return None
     for part in parts:
-        match = _PART.match(part)
+        match = _PART.fullmatch(part)
         if match is None:
             return None
         found[match[1]] = Position(int(match[2]), int(match[3]))

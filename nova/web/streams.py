@@ -113,6 +113,9 @@ class Loop:
             self._streams.discard(stream)
 
     def adopt(self, stream: Stream, sock: socket.socket, first: bytes) -> None:
+        if self._stopping:
+            sock.close()
+            return
         self._post(lambda: self._begin(stream, sock, first))
 
     def send(self, streams: Iterable[Stream], data: bytes) -> None:
@@ -128,6 +131,7 @@ class Loop:
         if task is not None:
             self._post(lambda: None)
             task.join(5)
+            self._work_off()
 
     def _post(self, work: Callable[[], None]) -> None:
         self._inbox.append(work)
@@ -163,8 +167,11 @@ class Loop:
         for stream in self.streams():
             self._finish(stream, "shutdown")
             self._close(stream)
-        selector.close()
-        woken.close()
+        waker, self._waker = self._waker, None
+        self._selector = None
+        for part in (selector, woken, waker):
+            if part is not None:
+                part.close()
 
     def _work_off(self) -> None:
         while self._inbox:
