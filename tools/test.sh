@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs the tests: tools/test.sh            everything, in less than half an hour on two cores
-#                 tools/test.sh long       everything at full length: all seeds, all crash cases
+#                 tools/test.sh long       everything at full length: all seeds, all crash cases, all of tempest
 #                 tools/test.sh SUITE…     one or more of the suites below; "long" may come first
 # What the machine lacks is installed: Debian packages where this runs as root, Python packages in .venv-test.
-# NOVA_TEST_PYTHON names another interpreter that has everything already.
+# NOVA_TEST_PYTHON names another interpreter that has everything already; NOVA_CONFORMANCE_PYTHON one with tempest.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 . tools/machine.sh
 
-SUITES=(ruff mypy imports architecture unit contract functional simulation api crash integration docs)
+SUITES=(ruff mypy imports architecture unit contract functional simulation api crash integration conformance docs)
 PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86
     qemu-utils postgresql mariadb-server rabbitmq-server dnsmasq-base nftables iproute2 iputils-ping iputils-arping
     udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage)
@@ -22,14 +22,17 @@ usage() {
     echo "suites: ${SUITES[*]}"
 }
 
-chosen=()
+chosen=() whole_conformance=${NOVA_TEST_LONG:-}
 for argument in "$@"; do
     case $argument in
     -h | --help) usage; exit 0 ;;
-    long) export NOVA_TEST_LONG=1 NOVA_TEST_SEEDS="${NOVA_TEST_SEEDS:-1000}" ;;
+    long) whole_conformance=1; export NOVA_TEST_LONG=1 NOVA_TEST_SEEDS="${NOVA_TEST_SEEDS:-1000}" ;;
     *)
         case " ${SUITES[*]} " in
-        *" $argument "*) chosen+=("$argument") ;;
+        *" $argument "*)
+            chosen+=("$argument")
+            [ "$argument" != conformance ] || whole_conformance=1
+            ;;
         *) echo "test.sh: there is no suite '$argument'" >&2; usage >&2; exit 2 ;;
         esac
         ;;
@@ -58,8 +61,17 @@ run_pytest() {
         "$PYTHON" -m pytest -q "${arguments[@]}" "tests/$suite"
 }
 
+# Tempest and its libraries have an environment of their own. All of it runs when it is asked for by name, or at full length.
+run_conformance() {
+    local python=${NOVA_CONFORMANCE_PYTHON:-$PWD/.venv-conformance/bin/python} arguments=(--nova-python "$PYTHON")
+    [ -n "$whole_conformance" ] || arguments+=(--smoke)
+    [ -n "${NOVA_CONFORMANCE_PYTHON:-}" ] || make_venv .venv-conformance conformance || return 1
+    timeout --signal=TERM --kill-after=120 $((HARD_LIMIT - SECONDS + began)) "$python" -m tests.conformance "${arguments[@]}"
+}
+
 run_suite() {
     case $1 in
+    conformance) run_conformance ;;
     ruff) "$PYTHON" -m ruff check . ;;
     mypy) "$PYTHON" -m mypy ;;
     imports) "$(dirname "$PYTHON")/lint-imports" ;;

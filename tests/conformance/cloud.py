@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud under test: a process of its own in a directory of its own, started and ended by the suite."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.services.process import free_port
+
+ROOT = Path(__file__).parents[2]
+HOSTS = 2
+
+
+class NoCloud(Exception):
+    """The cloud did not start, or did not end; the message carries what it said."""
+
+
+@contextmanager
+def running(python: str, directory: Path) -> Iterator[Path]:
+    """A cloud that ``python`` runs, until the block ends; the directory with its ``clouds.yaml``."""
+    _standalone(python, directory, "up", "--virt", "fake", "--hosts", str(HOSTS),
+                "--listen", f"127.0.0.1:{free_port()}")
+    try:
+        yield directory
+    finally:
+        _standalone(python, directory, "down")
+
+
+def troubles(directory: Path) -> list[str]:
+    """The lines of the cloud's log that tell of an unexpected error."""
+    log = directory / "log" / "nova-standalone.log"
+    return [line for line in log.read_text(errors="replace").splitlines() if " ERROR " in line or " CRITICAL " in line]
+
+
+def _standalone(python: str, directory: Path, *words: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    done = subprocess.run([python, "-m", "nova.cmd.standalone", *words, "--state-dir", str(directory)], cwd=ROOT,
+                          env=kept | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=180)
+    if done.returncode:
+        log = directory / "log" / "nova-standalone.log"
+        said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+        raise NoCloud(f"nova-standalone {words[0]}: {said}{done.stdout}{done.stderr}")
