@@ -36,11 +36,14 @@ class Source:
 
 @dataclasses.dataclass
 class _Reading:
-    """The state of one source. ``warm_at``: from then on every writer knows that it is to record."""
+    """The state of one source. ``warm_at``: from then on every writer knows that it is to record. ``turn`` is held by
+    whoever reads it."""
 
+    source: Source
     since: int
     cursor: Cursor
     warm_at: float
+    turn: Any
 
     @property
     def position(self) -> Position:
@@ -61,12 +64,13 @@ Deliver = Callable[[str, list[dict[str, Any]]], None]
 
 
 class Feed:
-    """``sources()`` are the databases now; ``retention`` is for how many seconds events are asked for and kept;
+    """``sources()`` are the databases now. What happens to a server happens in the one named ``first`` before it happens
+    anywhere else, and is delivered in that order; otherwise sources are independent of each other. ``retention`` is for how many seconds events are asked for and kept;
     ``hearsay`` is how long writers may take to notice that they are asked."""
 
     def __init__(self, sources: Callable[[], Sequence[Source]], deliver: Deliver, *, retention: float,
-                 hearsay: float) -> None:
-        self._sources, self._deliver = sources, deliver
+                 hearsay: float, first: str) -> None:
+        self._sources, self._deliver, self._first = sources, deliver, first
         self._retention, self._hearsay = retention, hearsay
         self.lock = concurrency.RLock()
         self._opened = concurrency.Condition(self.lock)
@@ -148,7 +152,7 @@ class Feed:
                 elif concurrency.monotonic() - renewed >= self._retention / 4:
                     renewed = concurrency.monotonic()
                     self._renew(source, reading)
-                wait = _LOOK if self._look(source, reading, stop) < _BATCH else 0.0
+                wait = _LOOK if self._look(reading, stop) < _BATCH else 0.0
             except errors.Unavailable as e:
                 LOG.warning("events of the %s database wait: %s", source.database.name, e.message)
                 wait = _AGAIN
@@ -160,26 +164,42 @@ class Feed:
         since, age = source.database.run(lambda conn: source.tables.listen(conn, self._retention))
         with source.database.read() as conn:
             head = source.tables.newest(conn)
-        reading = _Reading(since, Cursor(head), concurrency.monotonic() + max(0.0, self._hearsay - age))
+        warm = concurrency.monotonic() + max(0.0, self._hearsay - age)
+        reading = _Reading(source, since, Cursor(head), warm, concurrency.Lock())
         with self.lock:
             if not stop.is_set():
                 self._readings[source.name] = reading
                 self._opened.notify_all()
         return reading
 
-    def _look(self, source: Source, reading: _Reading, stop: Any) -> int:
-        cursor = reading.cursor
-        with source.database.read() as conn:
-            rows = source.tables.events_after(conn, cursor.head, _BATCH, cursor.gaps)
-        if not rows and not cursor.gaps:
-            return 0
-        with self.lock:
-            if stop.is_set():
+    def _look(self, reading: _Reading, stop: Any) -> int:
+        """Deliver what is new in one source; how many rows that were."""
+        source, cursor = reading.source, reading.cursor
+        with reading.turn:
+            with source.database.read() as conn:
+                rows = source.tables.events_after(conn, cursor.head, _BATCH, cursor.gaps)
+            if not rows and not cursor.gaps:
                 return 0
-            if rows:
-                self._deliver(source.name, rows)
-            cursor.saw((row["id"] for row in rows), concurrency.monotonic())
-        return len(rows)
+            if rows and source.name != self._first:
+                self._catch_up(stop)
+            with self.lock:
+                if stop.is_set():
+                    return 0
+                if rows:
+                    self._deliver(source.name, rows)
+                cursor.saw((row["id"] for row in rows), concurrency.monotonic())
+            return len(rows)
+
+    def _catch_up(self, stop: Any) -> None:
+        """What the first source had when the rows at hand were read comes before them."""
+        with self.lock:
+            first = self._readings.get(self._first)
+        if first is not None:
+            try:
+                while self._look(first, stop) == _BATCH:
+                    pass
+            except errors.Unavailable as e:
+                LOG.info("the %s database is not read before the others now: %s", self._first, e.message)
 
     def _renew(self, source: Source, reading: _Reading) -> None:
         """Go on asking, and drop what is old."""

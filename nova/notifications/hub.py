@@ -27,6 +27,8 @@ _RETRY = b"retry: 2000\n"
 _CHECK = 30.0
 #: So much of the past is sent to one client; who is further behind reads its servers anew.
 _REPLAY = 10_000
+#: The name of the source where servers begin.
+FIRST = "api"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Hub:
     def __init__(self, sources: Callable[[], Sequence[Source]], limits: Limits) -> None:
         self._limits = limits
         self.loop = Loop(backlog=limits.backlog, keepalive=limits.keepalive, idle=self._idle, farewell=_farewell)
-        self.feed = Feed(sources, self._deliver, retention=limits.retention, hearsay=limits.hearsay)
+        self.feed = Feed(sources, self._deliver, retention=limits.retention, hearsay=limits.hearsay, first=FIRST)
         self._lock = concurrency.Lock()
         self._stop = concurrency.Event()
         self._keeper: concurrency.Task | None = None
@@ -104,7 +106,7 @@ class Hub:
         """What a client hears at once: what it missed, and where it stands."""
         frames, lost = [_RETRY], bool(known) and set(known) != set(start)
         at = {name: known.get(name, standing.position) for name, standing in start.items()}
-        for name, standing in start.items():
+        for name, standing in sorted(start.items(), key=lambda item: item[0] != FIRST):
             position, seen = standing.position, known.get(name)
             if seen is not None:
                 rows = self.feed.replay(name, seen.low, standing) if seen.since == position.since else None

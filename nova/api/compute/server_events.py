@@ -14,7 +14,7 @@ from nova.db.api.outbox import outbox as api_outbox
 from nova.db.cell.outbox import outbox as cell_outbox
 from nova.db.engine import Database
 from nova.notifications.feed import Source
-from nova.notifications.hub import Hub, Limits, Wanted
+from nova.notifications.hub import FIRST, Hub, Limits, Wanted
 from nova.store.recorder import HEARSAY
 from nova.web import timestamps
 from nova.web.channel import HANDOVER
@@ -111,7 +111,7 @@ def _expiry(environ: dict[str, Any]) -> float | None:
 def make_hub(api: Database, cells: Cells, conf: Any) -> Hub:
     """The hub over the API database and every cell; nothing runs until somebody listens."""
     def sources() -> list[Source]:
-        return [Source("api", api, api_outbox),
+        return [Source(FIRST, api, api_outbox),
                 *(Source(cell.uuid[:8].lower(), cell.database, cell_outbox) for cell in cells.all())]
 
     options = conf.notifications
