@@ -24,6 +24,8 @@ from nova.virt.interfaces import Console
 from nova.workflow import Row, Runner
 
 LOG = logging.getLogger(__name__)
+#: Seconds between two attempts to register: at the start of a whole site hosts come before their conductor.
+_REGISTER_AGAIN = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +94,7 @@ class ComputeManager:
                 LOG.warning("host %s: the conductor did not answer: %s", self.settings.host, e.message)
             except Exception:  # a host that stops beating would be given up by the others
                 LOG.exception("host %s: a scan ended by an error", self.settings.host)
-            self._stop.wait(self.settings.scan)
+            self._stop.wait(self.settings.scan if self._registered else min(self.settings.scan, _REGISTER_AGAIN))
 
     def _register(self) -> None:
         registered = self._store.service_register(self.service)

@@ -31,6 +31,8 @@ _CLOSE = 10.0
 #: After each message oslo's threads look after 1, 2, 4 … ms whether there is something to acknowledge, which cost more
 #: than the message did. RPC messages are acknowledged as they arrive, so there never is.
 _QUIET = 1.0
+#: A call for which there is no queue comes back at once; without, it would wait for its timeout.
+_MANDATORY = oslo_messaging.TransportOptions(at_least_once=True)
 
 
 class Transport:
@@ -77,7 +79,9 @@ class Transport:
         concurrency.checkpoint(f"send:{topic}.{method}")
         try:
             return self._driver.send(target, {}, {"method": method, "args": args}, wait_for_reply=True,
-                                     timeout=timeout, retry=self._options.cast_retries)
+                                     timeout=timeout, retry=self._options.cast_retries, transport_options=_MANDATORY)
+        except oslo_errors.MessageUndeliverable as e:
+            raise errors.Unavailable(f"Nobody has ever served {topic}{f' on {server}' if server else ''}") from e
         except oslo_errors.MessagingTimeout as e:
             raise errors.Unavailable(f"{topic} did not answer {method} within {timeout:g} s") from e
         except self._failures as e:
@@ -142,9 +146,12 @@ def _driver(conf: cfg.ConfigOpts, url: Any, host: str, process: str) -> Any:
     if url.transport in ("rabbit", "kombu"):
         _rabbit_defaults(conf, url, host, process)
     try:
-        return oslo_messaging.get_rpc_transport(conf, url)._driver
+        driver = oslo_messaging.get_rpc_transport(conf, url)._driver
     except oslo_messaging.DriverLoadFailure as e:
         raise errors.ConfigError(f"transport_url: {e}; expected rabbit://… or {MEMORY}://…") from e
+    if hasattr(driver, "_connection_pool"):
+        importlib.import_module("nova.rpc.returned").tell(driver)
+    return driver
 
 
 def _rabbit_defaults(conf: cfg.ConfigOpts, url: Any, host: str, process: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operations cost on their path: commits and messages, counted at the checkpoints that every one of them passes."""
+"""What operations cost on their path: commits and messages, counted at the checkpoints that each of them passes."""
 
 from __future__ import annotations
 

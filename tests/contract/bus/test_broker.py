@@ -203,3 +203,31 @@ def test_queues_are_replicated_as_configured(broker: RabbitMQ, vhost: str, quoru
         server.stop()
         server.wait()
         bus.close()
+
+
+@pytest.mark.parametrize("quorum", [True, False])
+def test_a_call_for_which_nobody_has_a_queue_fails_at_once_and_no_other(broker: RabbitMQ, vhost: str,
+                                                                       quorum: bool) -> None:
+    """The answer that it is undeliverable belongs to one call: those around it on the same channel are confirmed."""
+    bus = make_bus(broker.url(vhost), quorum_queues=quorum)
+    server = bus.serve("conductor", "c1", [Desk()])
+    server.start()
+    try:
+        assert until_it_works(bus, "before") == "before"
+        for number in range(5):
+            began = concurrency.monotonic()
+            with pytest.raises(errors.Unavailable, match="Nobody has ever served scheduler"):
+                bus.call(CONTEXT, "scheduler", "echo", timeout=60, args={"value": number})
+            with pytest.raises(errors.Unavailable, match="Nobody has ever served conductor on c2"):
+                bus.call(CONTEXT, "conductor", "echo", server="c2", timeout=60, args={"value": number})
+            assert concurrency.monotonic() - began < 60  # not a matter of speed: it has not waited for its timeout
+            assert bus.call(CONTEXT, "conductor", "echo", timeout=30, args={"value": number}) == number
+        late = bus.serve("scheduler", "c1", [Desk()])
+        late.start()
+        assert bus.call(CONTEXT, "scheduler", "echo", timeout=30, args={"value": "late"}) == "late"
+        late.stop()
+        late.wait()
+    finally:
+        server.stop()
+        server.wait()
+        bus.close()
