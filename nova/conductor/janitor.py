@@ -17,6 +17,7 @@ from nova import concurrency, errors, states
 from nova.cells import Cell
 from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
+from nova.conductor.judgement import Judgement
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import service_context
 from nova.db.api import cells as mappings
@@ -33,8 +34,6 @@ from nova.store import idempotency
 LOG = logging.getLogger(__name__)
 #: Seconds between two nudges of a janitor for the same row of a host.
 _NUDGE_AGAIN = 5.0
-#: So few services may fall silent together by chance.
-_SEVERAL = 3
 
 
 class Janitor:
@@ -43,11 +42,11 @@ class Janitor:
     def __init__(self, orchestrator: Orchestrator, sender: Sender, *, interval: float = 2.0, lease: float = 8.0,
                  down_after: float = 60.0, retention: float = 30 * 86400.0) -> None:
         self._orchestrator, self._sender = orchestrator, sender
-        self._interval, self._lease, self._down_after, self._retention = interval, lease, down_after, retention
+        self._interval, self._retention = interval, retention
+        self._judgement = Judgement(lease, down_after)
         self._nudged: dict[tuple[str, int], float] = {}
         self._stop = concurrency.Event()
         self._task: concurrency.Task | None = None
-        self._healthy_since: dict[str, float] = {}
         self._purged_at = 0.0
 
     def start(self) -> None:
@@ -84,25 +83,9 @@ class Janitor:
 
     def _guarded(self, where: str, scan: Any) -> None:
         try:
-            scan()
+            self._judgement.reach(where, scan)
         except errors.Unavailable as e:
-            self._healthy_since.pop(where, None)
             LOG.warning("the janitor could not look into %s: %s", where, e.message)
-            return
-        self._healthy_since.setdefault(where, concurrency.monotonic())
-
-    def _may_judge(self, where: str) -> bool:
-        """Leases are only held against others by who has been here for a whole one."""
-        since = self._healthy_since.get(where)
-        return since is not None and concurrency.monotonic() - since >= self._lease
-
-    def _held_against(self, services: list[dict[str, Any]]) -> float:
-        """After how many seconds of silence an owner counts as gone. When several fall silent at once, more than a
-        fifth of all, the fault is rather with what they report through: they get as long as it takes to be shown as
-        down. Services that signed off or are long gone are not counted."""
-        ages = [s["age"] for s in services if s["last_seen"] and s["age"] < 10 * self._down_after]
-        silent = sum(self._lease < age <= self._down_after for age in ages)
-        return self._down_after if silent >= _SEVERAL and silent > len(ages) / 5 else self._lease
 
     # -- rows at API level -------------------------------------------------------------------------------------------
 
@@ -112,14 +95,14 @@ class Janitor:
         owner = self._orchestrator.environment.owner
         where = cell.uuid if cell else "api"
         with database.read() as conn:
-            lease = self._held_against(services.list(conn))
+            lease = self._judgement.limit(services.list(conn))
             due = tables.abandoned(conn, level="api", lease=lease)
             due += tables.lost(conn, owner=owner, running=running)
             late = tables.overdue(conn) if cell is None else []
         for row in late:
             self._bury(database, row)
         rows = [r for r in due if r["uuid"] not in running]
-        if not self._may_judge(where):
+        if not self._judgement.may(where):
             rows = [r for r in rows if r["owner"] in (None, owner) or r["orphaned"]]
         if rows:
             self._orchestrator.look(cell.uuid if cell else None, [[r["uuid"], r["epoch"]] for r in rows])
@@ -149,19 +132,29 @@ class Janitor:
             return
         with cell.database.read() as conn:
             computes = cell_services.list(conn, binary="nova-compute")
-            lease = self._held_against(computes)
+            lease = self._judgement.limit(computes)
             due = cell_operations.abandoned(conn, level="host", lease=lease)
             deletes = cell_operations.abandoned(conn, level="host", lease=lease, action="delete")
             creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create")
             overdue = cell_operations.overdue(conn)
         down = {s["host"] for s in computes if s["age"] > lease}
         self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
-        if self._may_judge(cell.uuid):
+        if self._judgement.may(cell.uuid, self._hearing(cell, computes)):
             self._take_back(cell, [r for r in deletes if r["host"] in down], "release")
-            dead = {s["host"] for s in computes if s["forced_down"] or _silence(s) > self._down_after}
+            dead = {s["host"] for s in computes if self._judgement.is_down(s)}
             self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
             for row in overdue:
                 self._expire(cell, row)
+
+    def _hearing(self, cell: Cell, computes: list[dict[str, Any]]) -> str:
+        """Hosts speak through the cell's broker. It is asked when none of them was heard lately."""
+        broker = f"broker of {cell.uuid}"
+        ask = (lambda: None) if not computes or self._judgement.heard(computes) else cell.bus.check
+        try:
+            self._judgement.reach(broker, ask)
+        except errors.Unavailable as e:
+            LOG.warning("nobody of cell %s is judged now: %s", cell.name, e.message)
+        return broker
 
     def _nudge_hosts(self, cell: Cell, rows: list[dict[str, Any]]) -> None:
         """Each row once in a while; its host looks by itself too, so ``due_at`` stays as it is."""
@@ -212,12 +205,6 @@ class Janitor:
     def _purge_cell(self, database: Database) -> None:
         database.run(lambda conn: cell_operations.purge(conn, self._retention))
         idempotency.purge_marks(database)
-
-
-def _silence(service: dict[str, Any]) -> float:
-    """Seconds since a service was last heard; of one that signed off, since then."""
-    age: float = service["age"]
-    return age if service["last_seen"] else age - (service["updated_at"] or 0.0)
 
 
 def _pulled(cell: Cell, row: dict[str, Any], step: str, data: dict[str, Any] | None) -> bool:

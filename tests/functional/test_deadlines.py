@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nova.conductor.janitor import Janitor
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell.tables import operations as cell_operations
 from tests.functional import truth
@@ -72,19 +69,3 @@ def test_a_create_that_finds_no_scheduler_ends_with_its_reason(cloud: Cloud) -> 
     cloud.operations.delete(cloud.context(), uuid)
     cloud.wait_gone(uuid)
     truth.nothing_left(cloud)
-
-
-def services(*ages: float) -> list[dict[str, Any]]:
-    return [{"age": age, "last_seen": 0.0 if age > 1e6 else 1e9} for age in ages]
-
-
-def test_when_many_fall_silent_at_once_nobody_is_judged_yet(cloud: Cloud) -> None:
-    janitor = Janitor(cloud.orchestrator.orchestrator, cloud.sender, lease=8.0, down_after=60.0)
-    living = [1.0] * 7
-    assert janitor._held_against(services(*living)) == 8.0
-    assert janitor._held_against(services(*living, 9.0)) == 8.0
-    assert janitor._held_against(services(1.0, 9.0, 9.0)) == 8.0  # so few may die together
-    assert janitor._held_against(services(*living, 9.0, 10.0, 11.0)) == 60.0
-    assert janitor._held_against(services(*living, 61.0, 61.0, 61.0)) == 8.0  # they had their time
-    assert janitor._held_against(services(*living, 2e9, 2e9, 2e9)) == 8.0  # they signed off
-    assert janitor._held_against(services(*[1.0] * 20, 9.0, 9.0, 9.0)) == 8.0

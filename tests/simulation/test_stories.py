@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nova import concurrency
 from tests.functional import stories
 from tests.simulation.chaos import Chaos
 
@@ -52,3 +53,40 @@ def test_delete_while_building(seed: int, simulate: Callable[..., object]) -> No
         chaos.check(servers, set(servers))
 
     simulate(seed, story, cells=2, hosts=4)
+
+
+def test_while_the_broker_is_away_nobody_is_judged(simulate: Callable[..., object]) -> None:
+    """Hosts that cannot be heard are not dead: what is theirs waits for them."""
+    def story(chaos: Chaos) -> None:
+        chaos.begin()
+        cloud = chaos.cloud
+        uuid = cloud.boot()[0]
+        cloud.wait_state(uuid, "active")
+        chaos.faults.down = True
+        cloud.operations.delete(cloud.context(), uuid)
+        concurrency.sleep(5 * cloud.conf.lease)
+        assert [row["level"] for row in chaos.open_rows()] == ["host"]
+        chaos.faults.down = False
+        chaos.settle()
+        chaos.check([uuid], {uuid})
+
+    simulate(1, story)
+
+
+def test_a_host_that_is_silent_while_the_broker_is_there_is_dead(simulate: Callable[..., object]) -> None:
+    """Also the only one of its cell: a delete goes on without it."""
+    def story(chaos: Chaos) -> None:
+        chaos.begin()
+        cloud = chaos.cloud
+        uuid = cloud.boot()[0]
+        cloud.wait_state(uuid, "active")
+        chaos.sim.kill("host1")
+        chaos.down["host1"] = chaos.sim.clock + 1000
+        cloud.operations.delete(cloud.context(), uuid)
+        began = concurrency.monotonic()
+        cloud.wait(lambda: not chaos.open_rows(), timeout=60)
+        assert concurrency.monotonic() - began <= 2 * cloud.conf.lease + 2 * cloud.conf.report_interval
+        chaos.settle()
+        chaos.check([uuid], {uuid})
+
+    simulate(1, story, hosts=1)
