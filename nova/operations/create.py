@@ -21,7 +21,7 @@ from nova.networks import allocation
 from nova.operations.acceptance import Deps, new_row
 from nova.operations.details import short_v6
 from nova.placement.resources import resources_of
-from nova.store import events
+from nova.store import events, record_events
 from nova.workflow.operations import CREATE
 
 GIB = 1024**3
@@ -129,6 +129,9 @@ def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: 
                 {"group_uuid": request.group["uuid"], "instance_uuid": s["uuid"]} for s in servers])
         api_operations.insert(conn, rows)
         events.created(conn, servers, rows)
+        if request.group is not None:
+            record_events.server_group(conn, context, "add_member",
+                                       request.group | {"members": [s["uuid"] for s in servers]})
         accepting(created)
 
     deps.api.run(accept)

@@ -19,7 +19,7 @@ from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
-from nova.store import events, journals, phases
+from nova.store import events, journals, phases, record_events
 from nova.workflow import Row
 
 #: Columns of a server that its host may change.
@@ -41,9 +41,10 @@ class CellStore:
 
     def service_register(self, service: Service) -> Service:
         self._mine(service.host)
-        row = self._db.run(lambda conn: services.register(
-            conn, uuid=service.uuid, host=service.host, binary=service.binary, topic=service.topic,
-            version=service.version, incarnation=service.incarnation or service.uuid))
+        row = self._db.run(lambda conn: record_events.registered(
+            conn, services, service.host, service.binary, lambda: services.register(
+                conn, uuid=service.uuid, host=service.host, binary=service.binary, topic=service.topic,
+                version=service.version, incarnation=service.incarnation or service.uuid)))
         return Service.hydrate(row)
 
     def service_heartbeat(self, service_uuid: str, incarnation: str) -> None:

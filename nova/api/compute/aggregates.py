@@ -14,6 +14,7 @@ from nova.api.compute.hosts import Hosts
 from nova.db.api import aggregates as table
 from nova.db.cell.instances import instances
 from nova.db.engine import Database
+from nova.store import record_events
 from nova.web import timestamps
 from nova.web.request import Request
 from nova.web.routing import Route
@@ -69,7 +70,9 @@ class Aggregates:
         zone = wanted.get("availability_zone")
         with self._unique(wanted["name"]), self._database.write() as conn:
             number = table.create(conn, concurrency.uuid4(), wanted["name"], {table.ZONE: zone} if zone else {})
-            item = _view(request, _find(conn, number))
+            row = _find(conn, number)
+            record_events.aggregate(conn, request.context, "create", row | {"id": None}, row)
+            item = _view(request, row)
             shown = {k: v for k, v in item.items() if k not in ("hosts", "metadata")}
             return request.promise({"aggregate": shown})
 
@@ -81,6 +84,7 @@ class Aggregates:
             if "availability_zone" in wanted:
                 values["metadata"] = self._rezoned(conn, row, {table.ZONE: wanted["availability_zone"]}, "update")
             table.update(conn, number, **values)
+            record_events.aggregate(conn, request.context, "update_prop", row, _find(conn, number))
             item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
         return item
@@ -88,10 +92,12 @@ class Aggregates:
     def delete(self, request: Request) -> None:
         number = _id(request)
         with self._database.write() as conn:
-            if _find(conn, number)["hosts"]:
+            row = _find(conn, number)
+            if row["hosts"]:
                 raise errors.Invalid(f"Cannot remove host from aggregate {number}. Reason: Host aggregate is not "
                                      "empty.")
             table.delete(conn, number)
+            record_events.aggregate(conn, request.context, "delete", row, row)
 
     def add_host(self, request: Request) -> dict[str, Any]:
         number, host = _id(request), request.body_json["add_host"]["host"]
@@ -105,6 +111,7 @@ class Aggregates:
                 if zone is not None:
                     self._refuse_move(conn, number, host, zone, "add host to", errors.Conflict)
                 table.add_host(conn, number, host)
+                record_events.aggregate(conn, request.context, "add_host", row, _find(conn, number))
                 item = request.promise({"aggregate": _view(request, _find(conn, number))})
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Aggregate {number} already has host {host}.") from e
@@ -121,6 +128,7 @@ class Aggregates:
                                       "would change their availability zone.")
             if not table.remove_host(conn, number, host):
                 raise errors.NotFound(f"Aggregate {number} has no host {host}.")
+            record_events.aggregate(conn, request.context, "remove_host", row, _find(conn, number))
             item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
         return item
@@ -130,6 +138,7 @@ class Aggregates:
         with self._database.write() as conn:
             row = _find(conn, number)
             table.update(conn, number, metadata=self._rezoned(conn, row, changes, "update metadata of"))
+            record_events.aggregate(conn, request.context, "update_metadata", row, _find(conn, number))
             item = request.promise({"aggregate": _view(request, _find(conn, number))})
         self._hosts.forget()
         return item

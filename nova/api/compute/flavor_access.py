@@ -13,6 +13,7 @@ from nova.api.compute.flavors import find
 from nova.api.compute.projects import Projects
 from nova.db.api import flavors as table
 from nova.db.engine import Database
+from nova.store import record_events
 from nova.web.request import Request
 from nova.web.routing import Route
 from nova.web.validation import query
@@ -53,6 +54,7 @@ class FlavorAccess:
                 if row["is_public"] and request.version >= (2, 7):
                     raise errors.Conflict("Can not add access to a public flavor.")
                 table.grant(conn, row["id"], project_id)
+                record_events.flavor(conn, request.context, "update", flavorid)
                 return request.promise(_listing(flavorid, table.projects(conn, row["id"])))
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Flavor access already exists for flavor {flavorid} and project {project_id} "
@@ -66,6 +68,7 @@ class FlavorAccess:
             if not table.revoke(conn, row["id"], project_id):
                 raise errors.NotFound(f"Flavor access not found for flavor {flavorid} and project {project_id} "
                                       "combination.")
+            record_events.flavor(conn, request.context, "update", flavorid)
             return request.promise(_listing(flavorid, table.projects(conn, row["id"])))
 
 

@@ -12,6 +12,7 @@ from nova.api.compute import schemas as s
 from nova.api.compute.flavors import find
 from nova.db.api import flavors as table
 from nova.db.engine import Database
+from nova.store import record_events
 from nova.web.request import Request
 from nova.web.routing import Route
 from nova.web.validation import query
@@ -88,6 +89,7 @@ class FlavorExtraSpecs:
             with self._database.write() as conn:
                 row = find(conn, request.match["flavor_id"])
                 if table.set_extra_specs(conn, row, change(row["extra_specs"])):
+                    record_events.flavor(conn, request.context, "update", row["flavorid"])
                     request.promise(answer)
                     return
         raise errors.Conflict(f"Flavor {request.match['flavor_id']} id extra spec cannot be updated or created.")

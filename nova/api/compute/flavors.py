@@ -15,6 +15,7 @@ from nova.api.compute import schemas as s
 from nova.api.compute.numbers import to_int
 from nova.db.api import flavors as table
 from nova.db.engine import Database
+from nova.store import record_events
 from nova.web import paging
 from nova.web.reply import Reply
 from nova.web.request import Request
@@ -118,6 +119,7 @@ class Flavors:
             with self._database.write() as conn:
                 _refuse_clash(table.clash(conn, values["flavorid"], values["name"]), values)
                 table.create(conn, values)
+                record_events.flavor(conn, request.context, "create", values["flavorid"])
                 item = request.promise(self._one(request, find(conn, values["flavorid"])))
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Flavor with name {values['name']} already exists.") from e
@@ -128,10 +130,12 @@ class Flavors:
         with self._database.write() as conn:
             table.describe(conn, flavorid, request.body_json["flavor"]["description"])
             row = find(conn, flavorid)
+            record_events.flavor(conn, request.context, "update", flavorid)
         return self._one(request, row)
 
     def delete(self, request: Request) -> None:
         with self._database.write() as conn:
+            record_events.flavor(conn, request.context, "delete", request.match["id"])
             if not table.delete(conn, request.match["id"]):
                 raise missing(request.match["id"])
 

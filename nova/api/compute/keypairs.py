@@ -14,6 +14,7 @@ from nova.api.compute import sshkeys
 from nova.db.api import keypairs as table
 from nova.db.engine import Database
 from nova.quota import Quota
+from nova.store import record_events
 from nova.web import paging, timestamps
 from nova.web.reply import Reply
 from nova.web.request import Request
@@ -99,6 +100,7 @@ class KeyPairs:
     def delete(self, request: Request) -> Reply:
         user_id = _user(request, "delete")
         with self._database.write() as conn:
+            record_events.key_pair(conn, request.context, "delete", table.get(conn, user_id, request.match["id"]))
             if not table.delete(conn, user_id, request.match["id"]):
                 raise _missing(request.match["id"], user_id)
         return Reply(status=204 if request.version >= (2, 2) else 202)
@@ -110,6 +112,9 @@ class KeyPairs:
                 limit = self._quota.limits(conn, request.context.project_id or "", user_id)["key_pairs"]
                 self._quota.check_count("key_pairs", limit, table.count(conn, user_id) + 1)
                 table.create(conn, user_id, name, kind, fingerprint, public)
+                what = "import" if "public_key" in request.body_json["keypair"] else "create"
+                record_events.key_pair(conn, request.context, what, {
+                    "user_id": user_id, "name": name, "type": kind, "fingerprint": fingerprint, "public_key": public})
                 request.promise(reply)
         except exc.IntegrityError as e:
             raise errors.Conflict(f"Key pair '{name}' already exists.") from e

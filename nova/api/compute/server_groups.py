@@ -14,6 +14,7 @@ from nova.db.api import cells as mappings
 from nova.db.api import server_groups as table
 from nova.db.engine import Database
 from nova.quota import Quota
+from nova.store import record_events
 from nova.web import paging
 from nova.web.request import Request
 from nova.web.routing import Route
@@ -86,11 +87,14 @@ class ServerGroups:
             limit = self._quota.limits(conn, project, who.user_id or "")["server_groups"]
             self._quota.check_count("server_groups", limit, table.count(conn, project) + 1)
             table.create(conn, values)
+            record_events.server_group(conn, who, "create", values)
             return request.promise({"server_group": _view(request, values | {"members": []}, set())})
 
     def delete(self, request: Request) -> None:
         with self._database.write() as conn:
-            table.delete(conn, _find(conn, request)["uuid"])
+            row = _find(conn, request)
+            table.delete(conn, row["uuid"])
+            record_events.server_group(conn, request.context, "delete", row)
 
 
 def _find(conn: sa.Connection, request: Request) -> dict[str, Any]:

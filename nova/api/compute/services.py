@@ -19,6 +19,7 @@ from nova.db.cell.instances import instances
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.placement import inventory
+from nova.store import record_events
 from nova.web import timestamps
 from nova.web.request import Request
 from nova.web.routing import Route
@@ -68,7 +69,7 @@ class Services:
                         and x.row["binary"] == body["binary"]), None)
         if service is None:
             raise errors.NotFound(f"Could not find binary {body['binary']} on host {body['host']}.")
-        self._write(service, values)
+        self._write(request, service, values)
         item = {"host": body["host"], "binary": body["binary"]}
         if verb == "force-down":
             return {"service": item | {"forced_down": values["forced_down"]}}
@@ -82,7 +83,7 @@ class Services:
         if service.row["binary"] != COMPUTE:
             raise errors.Invalid(f"Updating a {service.row['binary']} service is not supported. Only nova-compute "
                                  "services can be updated.")
-        self._write(service, _values(request.body_json))
+        self._write(request, service, _values(request.body_json))
         return {"service": _view(request, self._find(request))}
 
     def delete(self, request: Request) -> None:
@@ -90,19 +91,21 @@ class Services:
         host = service.row["host"]
         if service.cell is None:
             with self._database.write() as conn:
+                record_events.service(conn, request.context, "delete", api_services, service.row["uuid"])
                 api_services.delete(conn, service.row["uuid"])
         else:
-            nodes = self._delete_in_cell(service)
+            nodes = self._delete_in_cell(request, service)
             if service.row["binary"] == COMPUTE:
                 self._forget_host(host, nodes)
         self._hosts.forget()
 
-    def _delete_in_cell(self, service: Service) -> list[str]:
+    def _delete_in_cell(self, request: Request, service: Service) -> list[str]:
         """Remove the service and its nodes' records; returns the nodes' uuids."""
         host, cell = service.row["host"], service.cell
         if cell is None:
             return []
         with cell.database.write() as conn:
+            record_events.service(conn, request.context, "delete", cell_services, service.row["uuid"])
             if service.row["binary"] != COMPUTE:
                 cell_services.delete(conn, service.row["uuid"])
                 return []
@@ -138,13 +141,15 @@ class Services:
             raise errors.Invalid("Service id is not unique in this cloud; use microversion 2.53 and the uuid.")
         return found[0]
 
-    def _write(self, service: Service, values: dict[str, Any]) -> None:
+    def _write(self, request: Request, service: Service, values: dict[str, Any]) -> None:
         if service.cell is None:
             with self._database.write() as conn:
                 api_services.update(conn, service.row["uuid"], **values)
+                record_events.service(conn, request.context, "update", api_services, service.row["uuid"])
         else:
             with service.cell.database.write() as conn:
                 cell_services.update(conn, service.row["uuid"], **values)
+                record_events.service(conn, request.context, "update", cell_services, service.row["uuid"])
         self._hosts.forget()
 
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+import sqlalchemy as sa
+
 from nova import concurrency, errors
 from nova.db.engine import Database
 from nova.db.services import ServiceTables
+from nova.store import record_events
 
 LOG = logging.getLogger(__name__)
 Place = tuple[Database, ServiceTables]
@@ -56,14 +59,17 @@ class Presence:
             LOG.warning("%s: %s", self.binary, e.message)
             return []
 
+    def _register(self, conn: sa.Connection, services: ServiceTables) -> None:
+        record_events.registered(conn, services, self.host, self.binary, lambda: services.register(
+            conn, uuid=concurrency.uuid4(), host=self.host, binary=self.binary, topic=self._topic,
+            version=self._version, incarnation=self.incarnation))
+
     def beat(self) -> None:
         for database, services in self._safe_places():
             key = str(database.url)
             try:
                 if key not in self._registered:
-                    database.run(lambda conn, s=services: s.register(  # type: ignore[misc]
-                        conn, uuid=concurrency.uuid4(), host=self.host, binary=self.binary, topic=self._topic,
-                        version=self._version, incarnation=self.incarnation))
+                    database.run(lambda conn, s=services: self._register(conn, s))  # type: ignore[misc]
                     self._registered[key] = None
                 else:
                     database.run(lambda conn, s=services: s.heartbeat(conn, [self.incarnation]))  # type: ignore[misc]

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to flavors, key pairs, aggregates, server groups and services, told to whoever listens.
+
+Called within the transaction that makes it happen; while nobody wants notifications each call returns at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova.context import RequestContext
+from nova.db.api import flavors
+from nova.db.services import ServiceTables
+from nova.objects.base import NovaObject
+from nova.objects.notifications.payloads import (
+    AggregatePayload,
+    FlavorPayload,
+    KeypairPayload,
+    ServerGroupPayload,
+    ServiceStatusPayload,
+)
+from nova.store.recorder import Note, Recorder, recorder_of
+
+API = "nova-api"
+
+
+def _listened(conn: sa.Connection) -> Recorder | None:
+    recorder = recorder_of(conn)
+    return recorder if recorder is not None and recorder.settings.formats else None
+
+
+def _put(conn: sa.Connection, recorder: Recorder, context: RequestContext | None,
+         notes: Iterable[tuple[str, NovaObject, tuple[str, Mapping[str, Any]] | None]], service: str = API) -> None:
+    publisher = recorder.publisher(service)
+    actor = context.to_dict() if context is not None else {}
+    recorder.put(conn, actor, [Note(name, publisher, payload, legacy=legacy) for name, payload, legacy in notes])
+
+
+def flavor(conn: sa.Connection, context: RequestContext, what: str, flavorid: str) -> None:
+    """``create``, ``update``, or ``delete``, which is to be told before the row goes."""
+    recorder = _listened(conn)
+    row = flavors.get(conn, flavorid) if recorder is not None else None
+    if recorder is not None and row is not None:
+        projects = [] if row["is_public"] else flavors.projects(conn, row["id"])
+        _put(conn, recorder, context, [(f"flavor.{what}", FlavorPayload.of(row, projects), None)])
+
+
+def key_pair(conn: sa.Connection, context: RequestContext, what: str, row: Mapping[str, Any] | None) -> None:
+    """``create``, ``import`` or ``delete``."""
+    recorder = _listened(conn)
+    if recorder is None or row is None:
+        return
+    payload = KeypairPayload.new(**{name: row[name] for name in KeypairPayload.fields})
+    legacy = {"tenant_id": context.project_id, "user_id": row["user_id"], "key_name": row["name"]}
+    _put(conn, recorder, context, [(f"keypair.{what}.{phase}", payload, (f"keypair.{what}.{phase}", legacy))
+                                   for phase in ("start", "end")])
+
+
+def aggregate(conn: sa.Connection, context: RequestContext, what: str, before: Mapping[str, Any],
+              after: Mapping[str, Any]) -> None:
+    """An aggregate as it was and as it is: ``create``, ``add_host``, ``update_prop`` …"""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    notes = []
+    for phase, row in (("start", before), ("end", after)):
+        payload = AggregatePayload.new(id=row.get("id"), uuid=row["uuid"], name=row["name"],
+                                       hosts=list(row["hosts"]), metadata=dict(row["metadata"]))
+        legacy = {"aggregate_id": row.get("id"), "name": row["name"], "meta_data": dict(row["metadata"]),
+                  "hosts": list(row["hosts"])}
+        notes.append((f"aggregate.{what}.{phase}", payload, (f"aggregate.{what.replace('_', '')}.{phase}", legacy)))
+    _put(conn, recorder, context, notes)
+
+
+def server_group(conn: sa.Connection, context: RequestContext, what: str, row: Mapping[str, Any]) -> None:
+    """``create``, ``delete`` or ``add_member``; of the last, ``members`` are those that are new."""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    legacy = {"server_group_id": row["uuid"], "project_id": row["project_id"], "user_id": row["user_id"],
+              "name": row["name"], "policies": [row["policy"]]}
+    if what == "add_member":
+        legacy |= {"instance_uuids": list(row["members"])}
+    _put(conn, recorder, context, [(f"server_group.{what}", ServerGroupPayload.of(row),
+                                    (f"servergroup.{what.replace('_', '')}", legacy))])
+
+
+def service(conn: sa.Connection, context: RequestContext | None, what: str, tables: ServiceTables, uuid: str,
+            publisher: str = API) -> None:
+    """``create``, ``update``, or ``delete``, which is to be told before the row goes."""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    s = tables.services
+    row = conn.execute(sa.select(s).where(s.c.uuid == uuid)).mappings().one_or_none()
+    if row is not None:
+        payload = ServiceStatusPayload.of({str(name): value for name, value in row.items()})
+        _put(conn, recorder, context, [(f"service.{what}", payload, None)], publisher)
+
+
+def registered(conn: sa.Connection, tables: ServiceTables, host: str, binary: str,
+               register: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Run ``register`` and tell if the service was not known before."""
+    fresh = _listened(conn) is not None and not tables.list(conn, host=host, binary=binary)
+    row = register()
+    if fresh:
+        service(conn, None, "create", tables, row["uuid"], "nova-conductor")
+    return row
