@@ -39,6 +39,7 @@ from nova.quota import Quota
 from nova.store.idempotency import KeyStore
 from nova.store.servers import Servers
 from nova.web.idempotency import Idempotency
+from tests.api import coverage
 
 CELL1 = "11111111-1111-4111-8111-111111111111"
 IMAGE = "60410716-a418-49db-98b2-cc5c5a48e5dd"
@@ -118,7 +119,11 @@ class Api:
         content = b"".join(chunks)
         status, sent = seen[0]
         assert not status.startswith("500"), (method, path, content)
-        return Answer(int(status[:3]), {k.lower(): v for k, v in sent}, orjson.loads(content) if content else None)
+        if prefix == "/v2.1":
+            coverage.record(method, path, body, raw, version, int(status[:3]))
+        told = {k.lower(): v for k, v in sent}
+        json = content and "json" in told.get("content-type", "")
+        return Answer(int(status[:3]), told, orjson.loads(content) if json else content or None)
 
     def server(self, *, project: str = "demo", cell: Database | None = None, **values: Any) -> str:
         """A server that was built: in the cell, with its mapping."""

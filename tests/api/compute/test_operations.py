@@ -25,7 +25,7 @@ OTHER_STATUS: dict[Key, str] = {
     ("POST", "/servers/{id}/action", "removeFloatingIp"): "202: what clients of the time expect of an action"}
 
 #: What the reference implementation does not have.
-OUR_OWN: set[Key] = {("POST", "/os-placement-explain", "")}
+OUR_OWN: set[Key] = {("POST", "/os-placement-explain", ""), ("GET", "/servers/events", "")}
 
 
 def wanted() -> list[dict[str, str]]:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``os-volumes_boot`` is another name for servers until 2.102, and ``detail`` is not the name of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.compute.conftest import IMAGE, Api
+
+PATH = "/os-volumes_boot"
+BODIES = {"resize": {"flavorRef": "3"}, "rebuild": {"imageRef": IMAGE}, "createImage": {"name": "n"}}
+
+
+def test_a_server_under_its_second_name(api: Api) -> None:
+    server = api.server(vm_state="stopped")
+    assert [s["id"] for s in api("GET", PATH).body["servers"]] == [server]
+    assert [s["id"] for s in api("GET", f"{PATH}/detail").body["servers"]] == [server]
+    answer = api("PUT", f"{PATH}/{server}", {"server": {"name": "renamed"}})
+    assert (answer.status, answer.body["server"]["name"]) == (200, "renamed")
+    assert api("GET", f"/servers/{server}").body["server"]["name"] == "renamed"
+    assert api("POST", f"{PATH}/{server}/action", {"os-start": None}).status == 202
+    assert api("GET", f"{PATH}/{server}").body["server"]["OS-EXT-STS:task_state"] == "powering-on"
+
+
+def test_stop_and_reboot(api: Api) -> None:
+    for body, state in (({"os-stop": None}, "powering-off"), ({"reboot": {"type": "HARD"}}, "rebooting_hard")):
+        server = api.server()
+        assert api("POST", f"{PATH}/{server}/action", body).status == 202
+        assert api("GET", f"/servers/{server}").body["server"]["OS-EXT-STS:task_state"] == state
+
+
+@pytest.mark.parametrize("action", ["confirmResize", "revertResize", "resize", "rebuild", "createImage",
+                                    "trigger_crash_dump"])
+def test_actions_are_refused_as_under_the_first_name(api: Api, action: str) -> None:
+    server = api.server()
+    body, version = {action: BODIES.get(action)}, "2.17"
+    first = api("POST", f"/servers/{server}/action", body, version=version)
+    second = api("POST", f"{PATH}/{server}/action", body, version=version)
+    assert (first.status, first.body) == (second.status, second.body)
+    assert api("POST", f"{PATH}/{server}/action", body, version="2.103").status == 404
+
+
+def test_aggregates_are_listed(api: Api) -> None:
+    made = api("POST", "/os-aggregates", {"aggregate": {"name": "one", "availability_zone": "z"}}, who="admin")
+    listed = api("GET", "/os-aggregates", who="admin").body["aggregates"]
+    assert [(a["id"], a["name"], a["availability_zone"]) for a in listed] == [
+        (made.body["aggregate"]["id"], "one", "z")]
+
+
+def test_nodes_of_metal_keep_their_interfaces(api: Api) -> None:
+    for action in ("add_interface", "remove_interface"):
+        answer = api("POST", "/os-baremetal-nodes/1/action", {action: {"address": "fa:16:3e:00:00:01"}}, who="admin")
+        assert answer.status == 400
+        assert "bare metal" in answer.body["badRequest"]["message"]
