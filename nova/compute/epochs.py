@@ -24,15 +24,18 @@ class Epochs:
         self._seen: dict[str, int] = {}
         self._gone: dict[str, float] = {}
         self._lines = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            for line in path.read_bytes().splitlines():
+            kept = path.read_bytes()
+            for line in kept.splitlines():
                 try:
                     uuid, epoch = orjson.loads(line)
                 except orjson.JSONDecodeError:
                     continue  # the last line of a host that lost power while writing
                 self._seen[uuid] = max(epoch, self._seen.get(uuid, -1))
                 self._lines += 1
-        path.parent.mkdir(parents=True, exist_ok=True)
+            if kept and not kept.endswith(b"\n"):
+                self._append(b"")  # what follows is not to be lost with half a line
 
     def admit(self, uuid: str, epoch: int) -> bool:
         """Remember ``epoch``; False when a higher one was here before."""
@@ -42,10 +45,13 @@ class Epochs:
                 return False
             if epoch > seen:
                 self._seen[uuid] = epoch
-                with self._path.open("ab") as f:
-                    f.write(orjson.dumps([uuid, epoch]) + b"\n")
+                self._append(orjson.dumps([uuid, epoch]))
                 self._lines += 1
             return True
+
+    def _append(self, line: bytes) -> None:
+        with self._path.open("ab") as f:
+            f.write(line + b"\n")
 
     def forget(self, uuid: str) -> None:
         """The server is gone from this host for good."""
