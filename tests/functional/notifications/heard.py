@@ -7,6 +7,7 @@ from typing import Any
 
 import oslo_messaging
 from oslo_config import cfg
+from oslo_messaging._drivers import impl_rabbit
 
 from nova import concurrency
 from nova.rpc.notifier import drivers
@@ -40,6 +41,9 @@ class Heard:
 
     def __init__(self, conf: cfg.ConfigOpts, url: str, *topics: str) -> None:
         self.messages: list[dict[str, Any]] = []
+        if url.startswith("rabbit"):  # a consumer must say what kind of queues the controller has
+            conf.register_opts(impl_rabbit.rabbit_opts, group="oslo_messaging_rabbit")
+            conf.set_override("rabbit_quorum_queue", True, "oslo_messaging_rabbit")
         oslo_messaging.set_transport_defaults("nova")
         self._transport = oslo_messaging.get_notification_transport(conf, url=url)
         self._listener = oslo_messaging.get_notification_listener(
