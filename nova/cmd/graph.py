@@ -92,9 +92,7 @@ def _plane(conf: Any, options: Options, me: Identity) -> control.ControlPlane:
     api_bus = open_bus(conf, options.api_bus, "api", me)
 
     def connect(row: dict[str, Any]) -> tuple[Database, Any]:
-        section = conf.api_database
-        database = Database(row["database_connection"], name=row["name"], pool_size=section.pool_size,
-                            timeout=section.timeout, synchronous=section.sqlite_synchronous)
+        database = control.database_at(row["database_connection"], conf.api_database, row["name"])
         url = row["transport_url"]
         if not url:
             return database, None

@@ -106,7 +106,7 @@ class Auditor:
     def scan(self) -> list[Leak]:
         """Everything that is held by nobody now."""
         view = self._look()
-        with self._api.read() as conn:
+        with self._api.read(patient=True) as conn:
             leaks = [*self._claims(conn, view), *self._ports(conn, view), *self._usage(conn, view)]
         return sorted([*leaks, *self._records(view)])
 
@@ -114,7 +114,7 @@ class Auditor:
         m = mappings.instance_mappings
         seen: dict[str, tuple[Cell, dict[str, Any]]] = {}
         busy: set[str] = set()
-        with self._api.read() as conn:
+        with self._api.read(patient=True) as conn:
             mapped = {r["instance_uuid"]: dict(r) for r in conn.execute(
                 sa.select(m).where(sa.or_(m.c.queued_for_delete.is_(False), m.c.charge.is_not(None)))).mappings()}
         for cell, answer in self._cells.scatter(_rows_of, timeout=60).items():
@@ -123,7 +123,7 @@ class Auditor:
             rows, open_ = answer
             busy |= open_
             seen |= {row["uuid"]: (cell, row) for row in rows}
-        with self._api.read() as conn:
+        with self._api.read(patient=True) as conn:
             busy |= _open(conn, api_operations)
         return _View(mapped, seen, busy)
 
@@ -187,7 +187,7 @@ class Auditor:
 
 
     def _remove(self, cell: Cell, uuid: str) -> None:
-        with self._api.read() as conn:
+        with self._api.read(patient=True) as conn:
             mapping = mappings.mapping(conn, uuid)
         if mapping is None or mapping["cell_uuid"] != cell.uuid or mapping["queued_for_delete"]:
             cell.database.run(functools.partial(_remove_copy, uuid=uuid))
@@ -200,7 +200,7 @@ def _open(conn: sa.Connection, tables: OperationTables) -> set[str]:
 
 def _rows_of(cell: Cell) -> tuple[list[dict[str, Any]], set[str]]:
     t = instances.instances.c
-    with cell.database.read() as conn:
+    with cell.database.read(patient=True) as conn:
         busy = _open(conn, cell_operations)
         rows = conn.execute(sa.select(t.uuid, t.host, t.compute_uuid, t.vm_state)
                             .where(t.deleted.is_(False))).mappings().all()

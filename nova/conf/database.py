@@ -22,6 +22,19 @@ def options(what: str, example: str) -> list[cfg.Opt]:
             "timeout", default=30.0, min=0.1,
             help="Seconds to wait for a free connection, or for another writer on SQLite, before a request is "
                  "answered with 503."),
+        cfg.FloatOpt(
+            "statement_timeout", default=30.0, min=0,
+            help="Seconds that one statement may run on PostgreSQL or MariaDB; then it is given up and the request "
+                 "answered with 503. 0: no limit. Migrations, tools and audits have none. With a pooler between us and "
+                 "PostgreSQL that passes no options on, set this and the next two to 0 and the limits there."),
+        cfg.FloatOpt(
+            "lock_timeout", default=5.0, min=0,
+            help="Seconds that a statement waits for rows that another transaction holds; then its own transaction is "
+                 "begun anew, a few times. 0: no limit. MariaDB counts whole seconds."),
+        cfg.FloatOpt(
+            "idle_transaction_timeout", default=30.0, min=0,
+            help="Seconds that a transaction may do nothing; then the server rolls it back, so that a process that was "
+                 "cut off in the middle of one holds no rows. 0: no limit. MariaDB: whole seconds; MySQL: never."),
         cfg.StrOpt(
             "sqlite_synchronous", default="FULL", choices=[
                 ("FULL", "an accepted request survives a power cut"),

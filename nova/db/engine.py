@@ -11,6 +11,7 @@ engine reports a deadlock or a lost connection before the commit was sent; ``fn(
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,14 +22,16 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from nova import concurrency, errors
+from nova.db.limits import Limits
 from nova.db.witness import current as current_witness
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
+NO_LIMITS = Limits()
 _RETRIES = 6
 #: What stands under this key in the info of a connection is called when its transaction is committed.
 AFTER_COMMIT = "nova.after_commit"
-_DEADLOCKS = {"40001", "40P01", "1213", "1205", "1020"}
+_DEADLOCKS = {"40001", "40P01", "55P03", "1213", "1205", "1020"}
 
 
 def _dumps(value: Any) -> str:
@@ -50,18 +53,23 @@ def normal_url(url: str) -> sa.URL:
 
 
 class Database:
-    """An engine with the house's rules. ``name`` is for messages: ``api`` or ``cell1``."""
+    """An engine with the house's rules. ``name`` is for messages: ``api`` or ``cell1``. ``limits`` are for what serves
+    requests; tools and migrations have none."""
 
     def __init__(self, url: str, *, name: str = "api", pool_size: int = 20, timeout: float = 30.0,
-                 synchronous: str = "FULL") -> None:
+                 synchronous: str = "FULL", limits: Limits = NO_LIMITS) -> None:
         self.name = name
         self.url = normal_url(url)
         self.dialect = self.url.get_backend_name()
         self._synchronous = synchronous
         self._turn = concurrency.Lock() if self.dialect == "sqlite" else contextlib.nullcontext()
-        self.engine = self._make_engine(pool_size, timeout)
+        self.engine = self._make_engine(pool_size, timeout, limits)
 
-    def _make_engine(self, pool_size: int, timeout: float) -> sa.Engine:
+    @functools.cached_property
+    def _patient(self) -> sa.Engine:
+        return self.engine if self.dialect == "sqlite" else self._make_engine(1, 30.0, NO_LIMITS)
+
+    def _make_engine(self, pool_size: int, timeout: float, limits: Limits) -> sa.Engine:
         options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
         if self.dialect == "sqlite":
             simulated = concurrency.backend().name == "simulation"
@@ -70,13 +78,14 @@ class Database:
                 "poolclass": pool.QueuePool, "pool_size": pool_size, "max_overflow": 40, "pool_timeout": timeout}
         else:
             connect = {"connect_timeout": 10}
-            if self.dialect == "mysql":
-                connect |= {"read_timeout": 60, "write_timeout": 60, "charset": "utf8mb4"}
+            connect |= {"charset": "utf8mb4"} | limits.mysql() if self.dialect == "mysql" else limits.postgresql()
             options |= {"pool_size": pool_size, "max_overflow": 20, "pool_timeout": timeout, "pool_recycle": 1800,
                         "pool_pre_ping": False, "isolation_level": "READ COMMITTED"}
         engine = sa.create_engine(self.url, connect_args=connect, **options)
         if self.dialect == "sqlite":
             event.listen(engine, "connect", self._prepare_sqlite)
+        elif self.dialect == "mysql":
+            event.listen(engine, "connect", lambda raw, record: _prepare_mysql(raw, limits))
         return engine
 
     def _prepare_sqlite(self, raw: sqlite3.Connection, record: Any) -> None:
@@ -86,9 +95,10 @@ class Database:
             raw.execute(f"PRAGMA {pragma}")
 
     @contextlib.contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A connection for selects; each select sees what is committed when it runs."""
-        with self._errors(), self.engine.connect() as conn:
+    def read(self, *, patient: bool = False) -> Iterator[sa.Connection]:
+        """A connection for selects; each select sees what is committed when it runs. A ``patient`` one has no limits:
+        it is for passes over everything."""
+        with self._errors(), (self._patient if patient else self.engine).connect() as conn:
             yield conn.execution_options(isolation_level="AUTOCOMMIT") if self.dialect != "sqlite" else conn
 
     @contextlib.contextmanager
@@ -163,6 +173,16 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+        if "_patient" in vars(self):
+            self._patient.dispose()
+
+
+def _prepare_mysql(raw: Any, limits: Limits) -> None:
+    """A fresh session of MariaDB or MySQL."""
+    statements = limits.session(mariadb="mariadb" in raw.get_server_info().lower())
+    with raw.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def _sqlstate(error: exc.DBAPIError) -> str:

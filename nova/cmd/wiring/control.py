@@ -19,7 +19,6 @@ from nova.cmd.wiring.eventing import Eventing, Relays, api_relays, cell_relays
 from nova.cmd.wiring.listeners import CellListeners
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
-from nova.conductor.networking import NetworkChanges
 from nova.conductor.endpoints import (
     CellOrchestratorEndpoint,
     DueHosts,
@@ -37,6 +36,7 @@ from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
+from nova.db.limits import Limits
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
 from nova.store.cell import CellStore
@@ -56,8 +56,13 @@ def open_database(section: Any, name: str) -> Database:
     if not section.connection:
         raise errors.ConfigError(f"[{'api_database' if name == 'api' else 'database'}] connection is not set; give the "
                                  f"URL of the {name} database, e.g. postgresql://nova:SECRET@host/nova_{name}")
-    return Database(section.connection, name=name, pool_size=section.pool_size, timeout=section.timeout,
-                    synchronous=section.sqlite_synchronous)
+    return database_at(section.connection, section, name)
+
+
+def database_at(url: str, section: Any, name: str) -> Database:
+    """A database that requests are served from, used as a section says."""
+    return Database(url, name=name, pool_size=section.pool_size, timeout=section.timeout,
+                    synchronous=section.sqlite_synchronous, limits=Limits.of(section))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from nova import errors
 from nova.cells import Cells
 from nova.cmd.wiring.broker import ready_bus, transport_url
 from nova.cmd.wiring.bus import Identity, open_bus
-from nova.cmd.wiring.control import ControlPlane, open_database
+from nova.cmd.wiring.control import ControlPlane, database_at, open_database
 from nova.db import migrate
 from nova.db.engine import Database
 
@@ -35,9 +35,7 @@ def control_plane(conf: Any, identity: Identity) -> ControlPlane:
     own_url, own_bus = transport_url(conf), ready_bus(conf, "api", identity)
 
     def connect(row: dict[str, Any]) -> tuple[Database, Any]:
-        section = conf.api_database
-        database = Database(row["database_connection"], name=row["name"] or row["uuid"], pool_size=section.pool_size,
-                            timeout=section.timeout, synchronous=section.sqlite_synchronous)
+        database = database_at(row["database_connection"], conf.api_database, row["name"] or row["uuid"])
         url = row["transport_url"]
         if not url or url == own_url:  # cell0 has none; a cell may share ours
             return database, own_bus if url else None
