@@ -7,8 +7,8 @@ from nova.virt.fake.guests import FakeGuest
 
 
 def render(guest: FakeGuest) -> str:
-    """The whole log: one boot after the other."""
-    return "".join(_boot(guest, number) for number, _ in enumerate(guest.boots, start=1))
+    """The whole log: one boot after the other. The last prompt waits, so nothing stands behind it."""
+    return "\r\n".join(_boot(guest, number) for number, _ in enumerate(guest.boots, start=1))
 
 
 def _boot(guest: FakeGuest, number: int) -> str:
@@ -24,4 +24,4 @@ def _boot(guest: FakeGuest, number: int) -> str:
     for nic in guest.nics:
         lines.append(f"eth{nic['index']}: {nic['address']} {' '.join(nic['ips']) or 'no address'}")
     lines += [f"cloud-init: instance-id {guest.uuid}", "", f"{hostname} login: "]
-    return "\r\n".join(lines) + "\r\n"
+    return "\r\n".join(lines)
