@@ -22,7 +22,7 @@ from nova.web.routing import Route
 from nova.web.validation import query
 
 _WITH = {"with_servers": s.BOOLEAN}
-_PATTERN = {"hostname_pattern": {"type": "string", "minLength": 1, "maxLength": 255}}
+_PATTERN = {"hypervisor_hostname_pattern": {"type": "string", "minLength": 1, "maxLength": 255}}
 INDEX = (("2.1", "2.32", query({})), ("2.33", "2.52", query(s.PAGING, strict=True)),
          ("2.53", None, query(s.PAGING | _PATTERN | _WITH, strict=True)))
 SHOW = (("2.1", "2.52", query({})), ("2.53", None, query(_WITH, strict=True)))
@@ -110,12 +110,12 @@ class Hypervisors:
         return {"hypervisors": [self._view(request, node, services, details=False, servers=servers) for node in nodes]}
 
     def _list(self, request: Request, *, details: bool) -> dict[str, Any]:
-        pattern, nodes = request.arg("hostname_pattern"), self._nodes()
+        pattern, nodes = request.arg("hypervisor_hostname_pattern"), self._nodes()
         paged = request.version >= (2, 33)
         if pattern is not None:
             if "limit" in request.args or "marker" in request.args:
-                raise errors.Invalid("Paging over hypervisors with the hostname_pattern query parameter is not "
-                                     "supported.")
+                raise errors.Invalid("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is "
+                                     "not supported.")
             nodes, paged = _by_pattern(nodes, pattern), False
         limit = paging.limit_of(request, self._max_limit) if paged else len(nodes)
         more = False

@@ -149,7 +149,7 @@ def test_servers_of_hypervisors(api: Api) -> None:
     assert [h.get("servers") for h in old] == [shown, None]
     assert [h["hypervisor_hostname"] for h in admin(
         api, "GET", "/os-hypervisors/host2/search", version="2.1")["hypervisors"]] == ["host2"]
-    found = admin(api, "GET", "/os-hypervisors?hostname_pattern=ST1", version="2.53")["hypervisors"]
+    found = admin(api, "GET", "/os-hypervisors?hypervisor_hostname_pattern=ST1", version="2.53")["hypervisors"]
     assert [h["hypervisor_hostname"] for h in found] == ["host1"]
 
 
@@ -160,8 +160,8 @@ def test_hypervisors_in_pages(api: Api) -> None:
     rest = admin(api, "GET", f"/os-hypervisors?marker={marker}")["hypervisors"]
     assert [h["hypervisor_hostname"] for h in rest] == ["host2"]
     assert refusal(api, "GET", "/os-hypervisors?marker=x") == (400, "marker [x] not found")
-    assert refusal(api, "GET", "/os-hypervisors?limit=1&hostname_pattern=h")[0] == 400
-    assert refusal(api, "GET", "/os-hypervisors?hostname_pattern=zzz")[0] == 404
+    assert refusal(api, "GET", "/os-hypervisors?limit=1&hypervisor_hostname_pattern=h")[0] == 400
+    assert refusal(api, "GET", "/os-hypervisors?hypervisor_hostname_pattern=zzz")[0] == 404
     unknown = "60410716-a418-49db-98b2-cc5c5a48e5dd"
     assert refusal(api, "GET", f"/os-hypervisors/{unknown}") == (
         404, f"Hypervisor with ID '{unknown}' could not be found.")

@@ -14,7 +14,7 @@ import httpx
 from tests.api.wire.cloud import Cloud
 from tests.api.wire.shapes import differences
 
-FILE = Path(__file__).with_name("exchanges.jsonl")
+HERE = Path(__file__).parent
 #: What all answers have but for those that say otherwise.
 HEADERS = frozenset({"content-type", "openstack-api-version", "vary", "x-openstack-nova-api-version",
                      "x-compute-request-id", "x-openstack-request-id"})
@@ -26,6 +26,10 @@ _LEARNT = {
     "server-create-no-valid-host": ("hopeless", ("server", "id")),
     "server-group-create": ("group", ("server_group", "id")), "aggregate-create": ("aggregate", ("aggregate", "id")),
     "instance-actions": ("request", ("instanceActions", 0, "request_id")),
+    "interfaces": ("port", ("interfaceAttachments", 0, "port_id")), "networks": ("network", ("networks", 0, "id")),
+    "floating-ip-pools": ("pool", ("floating_ip_pools", 0, "name")),
+    "floating-ip-create": ("floating_ip", ("floating_ip", "id")),
+    "security-group-create": ("security_group", ("security_group", "id")),
 }
 #: Exchanges that must not wait until servers are at rest.
 _AT_ONCE = frozenset({"server-show-building", "server-show-deleting"})
@@ -33,7 +37,7 @@ _AT_ONCE = frozenset({"server-show-building", "server-show-deleting"})
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """One line of ``exchanges.jsonl``. ``shape`` None: an empty body."""
+    """One line of ``exchanges.jsonl`` or ``samples.jsonl``. ``shape`` None: an empty body."""
 
     version: str
     name: str
@@ -53,19 +57,20 @@ class Exchange:
         return names - {name.lower() for name in self.fewer_headers}
 
 
-def load(version: str) -> list[Exchange]:
-    lines = (json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines())
-    return [Exchange(**line) for line in lines if line["version"] == version]
+def load(name: str) -> list[Exchange]:
+    """``2.1`` and ``2.104`` are the recorded sessions, ``samples`` is made of samples of many microversions."""
+    file = HERE / ("samples.jsonl" if name == "samples" else "exchanges.jsonl")
+    lines = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
+    return [Exchange(**line) for line in lines if name in ("samples", line["version"])]
 
 
 class Replay:
-    def __init__(self, cloud: Cloud, version: str) -> None:
+    def __init__(self, cloud: Cloud, newest: bool) -> None:
         self._cloud = cloud
-        self._version = version
-        self._known = self._prepare()
+        self._known = self._prepare("2.104" if newest else "2.1")
         self._restless = True
 
-    def _prepare(self) -> dict[str, str]:
+    def _prepare(self, version: str) -> dict[str, str]:
         """What was there before the recording: a user with little quota, a flavor that no host can hold."""
         cloud = self._cloud
         quotas = {cloud.add_user("tiny"): {"instances": 1, "metadata_items": 5}, cloud.users["admin"]: {"ram": -1}}
@@ -75,10 +80,11 @@ class Replay:
             "name": "huge", "id": "huge", "ram": 999999999, "vcpus": 1, "disk": 1}})
         [image] = cloud.ask("GET", "image/v2/images")["images"]
         services = cloud.ask("GET", "compute/v2.1/os-services?binary=nova-compute")["services"]
-        hypervisors = cloud.ask("GET", "compute/v2.1/os-hypervisors", version=self._version)["hypervisors"]
+        hypervisors = cloud.ask("GET", "compute/v2.1/os-hypervisors", version=version)["hypervisors"]
         return {"image": image["id"], "huge": "huge", "prefix": "wire", "host": services[0]["host"],
                 "service": services[0]["id"], "hypervisor": str(hypervisors[0]["id"]),
-                "admin_user": cloud.users["admin"].user_id, "nobody": "6ab7ad70-8f7e-4686-9198-6d6865edbd86",
+                "nobody": "6ab7ad70-8f7e-4686-9198-6d6865edbd86",
+                **{f"{name}_user": user.user_id for name, user in cloud.users.items()},
                 **{f"{name}_project": user.project_id for name, user in cloud.users.items()}}
 
     def differences(self, exchange: Exchange) -> Iterator[str]:
