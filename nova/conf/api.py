@@ -16,6 +16,10 @@ OPTS: list[cfg.Opt] = [
                 help="Show the administrator's password of a new server in the answer to its creation."),
     cfg.BoolOpt("list_records_by_skipping_down_cells", default=True,
                 help="Leave servers of a cell that does not answer out of lists. When off, such a list is an error."),
+    cfg.BoolOpt("network_in_catalog", default=False,
+                help="Name the Networking API in the catalogue. Clients that find it there use it, and no longer the "
+                     "network parts of the Compute API, which end at microversion 2.35. It answers at /network in "
+                     "either case; there are no routers, and interfaces cannot be plugged into running servers yet."),
     cfg.BoolOpt("enable_proxy_headers_parsing", default=False,
                 help="Believe X-Forwarded-Proto, -Host and -Prefix when links are written. Only behind a proxy that "
                      "sets them itself; otherwise anybody could choose the links that others get."),

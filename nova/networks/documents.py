@@ -8,6 +8,7 @@ counter that all writers would have to meet at.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -39,7 +40,8 @@ class Membership:
 def ingress(row: Any) -> Document:
     """A rule as hosts read it. ``ports`` are a range, or type and code of ICMP."""
     ports = None if row.port_min is None and row.port_max is None else [row.port_min, row.port_max]
-    source = None if row.remote_cidr in (None, "0.0.0.0/0") else row.remote_cidr
+    source = str(ipaddress.ip_network(row.remote_cidr, strict=False)) if row.remote_cidr else None
+    source = None if source == "0.0.0.0/0" else source
     return {"protocol": row.protocol, "ports": ports, "source": source}
 
 

@@ -66,7 +66,7 @@ def _cidr(text: str) -> str:
         raise errors.Invalid(f"Invalid cidr {text}.") from e
     if "/" in text and network.prefixlen == 0 and text.split("/")[0].strip() not in ("0.0.0.0", "::"):  # noqa: S104
         raise errors.Invalid(f"Bad prefix for network in cidr {text}")
-    return str(network)
+    return text.strip() if "/" in text else str(network)
 
 
 def rule(group: Mapping[str, Any], wanted: Mapping[str, Any]) -> Columns:

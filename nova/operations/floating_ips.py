@@ -46,8 +46,10 @@ class FloatingIps:
             return _with_servers(conn, [library.get(conn, _scope(context), **columns)])[0]
 
     def allocate(self, context: RequestContext, pool: str | None, *, project_id: str | None = None,
-                 address: str | None = None, description: str = "") -> FloatingIp:
-        """An address of the pool with this name or uuid, or else of the first pool."""
+                 address: str | None = None, description: str = "", port: str | None = None,
+                 fixed_address: str | None = None) -> FloatingIp:
+        """An address of the pool with this name or uuid, or else of the first pool; led to the port, if one is named.
+        """
         project = project_id or context.project_id or ""
 
         def run(conn: sa.Connection) -> FloatingIp:
@@ -55,10 +57,15 @@ class FloatingIps:
             hold_group(conn, ensure_default(conn, project))  # the one row of a project that is always there
             limit = self._deps.quota.limits(conn, project, context.user_id or "")["floating_ips"]
             self._deps.quota.check_count("floating_ips", limit, table.held(conn, project_id=project) + 1)
-            return _with_servers(conn, [library.allocate(conn, source, project, address=address,
-                                                         description=description)])[0]
+            made = library.allocate(conn, source, project, address=address, description=description)
+            if port is not None:
+                library.associate(conn, made, _port(conn, context, made, port), fixed_address)
+            return _with_servers(conn, [library.get(conn, None, uuid=made["uuid"])])[0]
 
-        return self._deps.api.run(run)
+        made = self._deps.api.run(run)
+        if port is not None:
+            bring(self._deps, context)
+        return made
 
     def describe(self, context: RequestContext, uuid: str, description: str) -> FloatingIp:
         def run(conn: sa.Connection) -> FloatingIp:
@@ -93,10 +100,7 @@ class FloatingIps:
             if port is None:
                 library.disassociate(conn, floating)
             else:
-                rows = queries.find_ports(conn, uuid=port)
-                if not rows or (rows[0].project_id != floating["project_id"] and not context.is_admin):
-                    raise errors.NotFound(f"Port {port} could not be found.")
-                library.associate(conn, floating, rows, fixed_address)
+                library.associate(conn, floating, _port(conn, context, floating, port), fixed_address)
             return _with_servers(conn, [library.get(conn, None, uuid=uuid)])[0]
 
         floating = self._deps.api.run(run)
@@ -119,6 +123,13 @@ class FloatingIps:
 
 def _scope(context: RequestContext) -> str | None:
     return None if context.is_admin else context.project_id or ""
+
+
+def _port(conn: sa.Connection, context: RequestContext, floating: FloatingIp, port: str) -> Sequence[Any]:
+    rows = queries.find_ports(conn, uuid=port)
+    if not rows or (rows[0].project_id != floating["project_id"] and not context.is_admin):
+        raise errors.NotFound(f"Port {port} could not be found.")
+    return rows
 
 
 def _with_servers(conn: sa.Connection, found: Sequence[FloatingIp]) -> list[FloatingIp]:

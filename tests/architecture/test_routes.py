@@ -73,7 +73,8 @@ def test_every_rule_of_a_route_exists(application: tuple[URLMap, fronts.Librarie
 
 
 def test_every_front_is_walked(application: tuple[URLMap, fronts.Libraries]) -> None:
-    assert {front.name for _, front, _ in walk(application[0])} == {"compute", "identity", "image", "placement"}
+    assert {front.name for _, front, _ in walk(application[0])} == {
+        "compute", "identity", "image", "network", "placement"}
     assert len(list(walk(application[0]))) > 200
 
 

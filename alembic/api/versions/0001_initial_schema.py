@@ -494,6 +494,22 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_network_changes_instance_uuid"), "network_changes", ["instance_uuid"], unique=False)
     op.create_table(
+        "network_drafts",
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("label", sa.String(length=255), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("mtu", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("uuid", name=op.f("pk_network_drafts")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_index(op.f("ix_network_drafts_project_id"), "network_drafts", ["project_id"], unique=False)
+    op.create_table(
         "networks",
         sa.Column("uuid", sa.String(length=36), nullable=False),
         sa.Column("label", sa.String(length=255), nullable=False),
@@ -511,6 +527,7 @@ def upgrade() -> None:
         sa.Column("range_start", sa.BigInteger(), nullable=False),
         sa.Column("range_end", sa.BigInteger(), nullable=False),
         sa.Column("next_number", sa.BigInteger(), nullable=False),
+        sa.Column("subnet_name", sa.String(length=255), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("uuid", name=op.f("pk_networks")),

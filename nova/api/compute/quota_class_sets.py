@@ -10,7 +10,7 @@ from nova.api.compute.numbers import to_int
 from nova.api.compute.quota_sets import LIMIT
 from nova.db.api import quotas as table
 from nova.db.engine import Database
-from nova.quota import ELSEWHERE, UNLIMITED, Quota
+from nova.quota import UNLIMITED, Quota
 from nova.web.request import Request
 from nova.web.routing import Route
 from nova.web.validation import query
@@ -46,7 +46,7 @@ class QuotaClassSets:
 
     def update(self, request: Request) -> dict[str, Any]:
         values = {name: to_int(limit, name, -1) for name, limit in request.body_json["quota_class_set"].items()}
-        kept = {name: limit for name, limit in values.items() if name not in (*ELSEWHERE, "networks")}
+        kept = {name: limit for name, limit in values.items() if name != "networks"}
         with self._database.write() as conn:
             table.set_class_limits(conn, request.match["id"], kept)
             limits = self._quota.class_limits(conn, request.match["id"])

@@ -14,7 +14,7 @@ from nova.api.compute.projects import Projects
 from nova.db.api import floating_ips, security_groups, server_groups
 from nova.db.api import quotas as table
 from nova.db.engine import Database
-from nova.quota import ELSEWHERE, UNLIMITED, Quota
+from nova.quota import UNLIMITED, Quota
 from nova.web.request import Request
 from nova.web.routing import Route
 from nova.web.validation import query
@@ -80,7 +80,7 @@ class QuotaSets:
         wanted = dict(request.body_json["quota_set"])
         forced = schemas.is_true(wanted.pop("force", False))
         values = {name: to_int(limit, name, -1) for name, limit in wanted.items()}
-        kept = {name: limit for name, limit in values.items() if name not in (*ELSEWHERE, "networks")}
+        kept = {name: limit for name, limit in values.items() if name != "networks"}
         with self._database.write() as conn:
             if not forced:
                 self._check(conn, project, user, kept)

@@ -110,20 +110,24 @@ class SecurityGroupProxy:
 
 
 def _id(value: Any) -> str:
+    """Ids were numbers once: such a one names nothing here, anything else that is no uuid makes no sense."""
+    text = str(value)
+    if text.isascii() and text.isdigit() and len(text) < 32:
+        raise errors.NotFound(f"Security group {text} not found.")
     try:
-        return str(uuids.UUID(str(value)))
+        return str(uuids.UUID(text))
     except ValueError as e:
         raise errors.Invalid("Security group id should be uuid") from e
 
 
 def _texts(request: Request) -> tuple[str, str]:
-    """Name and description, without spaces around them."""
+    """Name and description, as they were sent."""
     wanted, found = request.body_json["security_group"], []
     for field in ("name", "description"):
         if not isinstance(wanted[field], str):
             raise errors.Invalid(f"Security group {field} is not a string or unicode")
-        text = wanted[field].strip()
-        if len(text) > 255 or (field == "name" and not text):
+        text = wanted[field]
+        if len(text) > 255 or (field == "name" and not text.strip()):
             raise errors.Invalid(f"Security group {field} must have 1 to 255 characters.")
         found.append(text)
     return found[0], found[1]

@@ -66,6 +66,7 @@ class CreateReader:
         body, wanted = request.body_json, request.body_json["server"]
         minimum, maximum = _counts(wanted)
         _refuse_unknown_machinery(wanted)
+        _refuse_sharing(wanted.get("networks"), maximum)
         image = self._image(request, _image_ref(wanted))
         zone, forced_host, forced_node = self._zone(request, wanted.get("availability_zone"))
         hints = body.get("os:scheduler_hints") or body.get("OS-SCH-HNT:scheduler_hints") or {}
@@ -147,6 +148,16 @@ def _refuse_unknown_machinery(wanted: dict[str, Any]) -> None:
         raise errors.Invalid("Block Device Mapping is Invalid: this cloud has no volume service.")
     if wanted.get("trusted_image_certificates"):
         raise errors.Invalid("Image signature certificate validation is not supported by the hosts of this cloud.")
+
+
+def _refuse_sharing(networks: Any, count: int) -> None:
+    """A port, or an address that is named, is for one server."""
+    if count > 1 and isinstance(networks, list):
+        if any(entry.get("port") for entry in networks):
+            raise errors.Invalid("Unable to launch multiple instances with a single configured port ID. Please launch "
+                                 "your instance one by one with different ports.")
+        if any(entry.get("fixed_ip") for entry in networks):
+            raise errors.Invalid("Invalid fixed IP and maximum count requested: give one of them.")
 
 
 def _image_ref(wanted: dict[str, Any]) -> str:

@@ -42,6 +42,8 @@ nova_standalone.add_command(completion)
               help="Every service as a process of its own, as under systemd; needs --bus.")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
               help="Disk image that a fresh cloud offers as 'guest'. Default: an empty disk.")
+@click.option("--network-api/--no-network-api", default=None,
+              help="Name the Networking API in the catalogue, so that clients use it.  [default: no]")
 @click.option("--log-level", type=click.Choice(["info", "debug"]), help="How much is logged.  [default: info]")
 @click.option("--foreground", is_flag=True, help="Stay in the foreground and log to the terminal.")
 def up(state_dir: Path, foreground: bool, **asked: Any) -> None:

@@ -120,6 +120,7 @@ class Layout:
             "identity": {"public_endpoint": self.base_url,
                          "fernet_key_repository": self.state.path / "fernet-keys"},
             "image": {"public_endpoint": f"{self.base_url}/image"},
+            "api": {"network_in_catalog": self.options.network_api},
         }
 
     def _write(self, path: Path, sections: Sections) -> None:

@@ -28,6 +28,7 @@ class Options:
     bus: str | None = None
     daemons: bool = False
     image: str | None = None
+    network_api: bool = False
     log_level: str = "info"
 
     def check(self) -> None:

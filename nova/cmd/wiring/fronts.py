@@ -4,26 +4,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from nova import concurrency
 from nova.api.compute import application, server_events
 from nova.api.identity import front as identity_front
 from nova.api.image import front as image_front
+from nova.api.network import front as network_front
 from nova.api.placement import app as placement_app
 from nova.clients.nudges import Sender
 from nova.cmd.wiring.bus import keys_path
 from nova.cmd.wiring.control import ControlPlane, operations
 from nova.cmd.wiring.presence import Presence
-from nova.context import RequestContext
-from nova.db.engine import Database
 from nova.identity.authenticator import make_authenticator
 from nova.identity.catalog import Served
 from nova.identity.manager import Identity
 from nova.images.manager import Images
 from nova.notifications.hub import Hub
-from nova.policy import Policy, compute, identity, image, placement
+from nova.policy import Policy, compute, identity, image, network, placement
 from nova.rpc.keyring import SERVICES, Keyring
 from nova.store.idempotency import KeyStore
 from nova.web.health import Health
@@ -33,11 +31,8 @@ from nova.web.urlmap import URLMap
 
 SERVED = (Served("compute", "nova", "/compute/v2.1"), Served("identity", "keystone", "/identity/v3"),
           Served("image", "glance", "/image"), Served("placement", "placement", "/placement"))
-
-
-def image_source(conf: Any, api: Database) -> Callable[[RequestContext, str], dict[str, Any]]:
-    """What a build carries of an image, with a signed URL of our own store."""
-    return Images.from_conf(conf, api).source
+#: In the catalogue only when asked for: clients that find it there leave the network parts of the Compute API.
+NETWORK = Served("network", "neutron", "/network")
 
 
 @dataclasses.dataclass
@@ -51,8 +46,9 @@ class Libraries:
 
     @classmethod
     def of(cls, plane: ControlPlane) -> Libraries:
-        rules = [*compute.RULES, *identity.RULES, *image.RULES, *placement.RULES]
-        return cls(plane, Identity(plane.api, plane.conf, SERVED), Images.from_conf(plane.conf, plane.api),
+        rules = [*compute.RULES, *identity.RULES, *image.RULES, *network.RULES, *placement.RULES]
+        served = (*SERVED, NETWORK) if plane.conf.api.network_in_catalog else SERVED
+        return cls(plane, Identity(plane.api, plane.conf, served), Images.from_conf(plane.conf, plane.api),
                    Policy(plane.conf, rules=rules))
 
 
@@ -113,6 +109,8 @@ def application_of(libraries: Libraries, sender: Sender, hub: Hub | None = None)
         "/openapi.json": compute_api.again("/compute", "/openapi.json"),
         "/image": image_front.make_front(conf, libraries.images, authenticator=authenticator, policy=libraries.policy,
                                          checks=health),
+        "/network": network_front.make_front(conf, accepting.deps, authenticator=authenticator,
+                                             policy=libraries.policy, checks=health),
         "/placement": placement_app.make_app(plane.api, authenticator=authenticator, policy=libraries.policy,
                                              checks=health, proxy_headers=proxied),
     }

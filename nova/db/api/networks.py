@@ -30,8 +30,19 @@ networks = schema.table(
     sa.Column("range_start", sa.BigInteger, nullable=False),  # addresses as numbers
     sa.Column("range_end", sa.BigInteger, nullable=False),
     sa.Column("next_number", sa.BigInteger, nullable=False),  # first address without a row in the pool
+    sa.Column("subnet_name", schema.Name, nullable=False, default=""),
     sa.Column("created_at", schema.Time, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+#: Networks that have no addresses yet: the Networking API makes them in two steps.
+drafts = schema.table(
+    "network_drafts", metadata,
+    sa.Column("uuid", schema.Uuid, primary_key=True),
+    sa.Column("label", schema.Name, nullable=False),
+    sa.Column("project_id", sa.String(64), index=True),  # NULL: shared by all projects
+    sa.Column("mtu", sa.Integer, nullable=False),
+    sa.Column("created_at", schema.Time, nullable=False),
 )
 
 ports = schema.table(

@@ -8,7 +8,9 @@ from typing import Any
 from nova.db.cell import instances
 from nova.networks import allocation, documents
 from nova.networks.manager import Networks
-from tests.api.compute.conftest import PROJECTS, Api
+from tests.api.compute.conftest import IMAGE, PROJECTS, Api
+
+__all__ = ["IMAGE", "allocation", "network", "row", "server"]
 
 
 def network(api: Api, label: str = "private", cidr: str = "10.9.0.0/24", **options: Any) -> str:

@@ -43,8 +43,8 @@ def test_a_project_has_the_group_default_from_the_first_look_on(api: Api) -> Non
 
 
 def test_groups_are_made_shown_renamed_and_deleted(api: Api) -> None:
-    group = make(api, " web ")
-    assert group == {"id": group["id"], "name": "web", "description": "for tests", "tenant_id": PROJECTS["demo"],
+    group = make(api, "web ")
+    assert group == {"id": group["id"], "name": "web ", "description": "for tests", "tenant_id": PROJECTS["demo"],
                      "rules": []}
     at = f"{GROUPS}/{group['id']}"
     assert api("GET", at, who="reader").body == {"security_group": group}
@@ -88,8 +88,9 @@ def test_a_name_is_given_once_in_a_project(api: Api) -> None:
 
 
 @pytest.mark.parametrize("method, path, status", [
-    ("GET", f"{GROUPS}/7", 400), ("GET", f"{GROUPS}/{UNKNOWN}", 404), ("DELETE", f"{GROUPS}/7", 400),
-    ("DELETE", f"{RULES}/7", 400), ("DELETE", f"{RULES}/{UNKNOWN}", 404)])
+    ("GET", f"{GROUPS}/x", 400), ("GET", f"{GROUPS}/{UNKNOWN}", 404), ("DELETE", f"{GROUPS}/x", 400),
+    ("GET", f"{GROUPS}/7", 404), ("DELETE", f"{GROUPS}/7", 404), ("DELETE", f"{RULES}/7", 404),
+    ("DELETE", f"{RULES}/x", 400), ("DELETE", f"{RULES}/{UNKNOWN}", 404)])
 def test_ids_are_uuids(api: Api, method: str, path: str, status: int) -> None:
     assert api(method, path).status == status
     assert api(method, path, version="2.36").status == 404
@@ -98,7 +99,8 @@ def test_ids_are_uuids(api: Api, method: str, path: str, status: int) -> None:
 @pytest.mark.parametrize("members, shown", [
     ({}, ("tcp", 22, 22, "10.0.0.0/24")), ({"from_port": "80", "to_port": "90"}, ("tcp", 80, 90, "10.0.0.0/24")),
     ({"cidr": None, "ip_protocol": "UDP"}, ("udp", 22, 22, "0.0.0.0/0")),
-    ({"cidr": "10.1.2.3"}, ("tcp", 22, 22, "10.1.2.3/32")), ({"cidr": "::/0"}, ("tcp", 22, 22, "::/0")),
+    ({"cidr": "10.1.2.3"}, ("tcp", 22, 22, "10.1.2.3/32")), ({"cidr": "10.2.3.4/24"}, ("tcp", 22, 22, "10.2.3.4/24")),
+    ({"cidr": "::/0"}, ("tcp", 22, 22, "::/0")),
     ({"ip_protocol": "icmp", "from_port": -1, "to_port": -1}, ("icmp", -1, -1, "10.0.0.0/24")),
     ({"ip_protocol": "icmp", "from_port": 8, "to_port": 0}, ("icmp", 8, 0, "10.0.0.0/24"))])
 def test_rules_that_can_be(api: Api, members: dict[str, Any], shown: tuple[Any, ...]) -> None:
@@ -116,7 +118,7 @@ def test_rules_that_can_be(api: Api, members: dict[str, Any], shown: tuple[Any, 
     {"ip_protocol": "gre"}, {"from_port": 0}, {"to_port": 65536}, {"from_port": 23}, {"from_port": "ssh"},
     {"cidr": "10.0.0.0/33"}, {"cidr": "10.1.2.3/0"}, {"cidr": "here"}, {"ip_protocol": None}, {"from_port": None},
     {"to_port": ...}, {"ip_protocol": "icmp", "from_port": 256, "to_port": 0}, {"extra": 1},
-    {"ip_protocol": "icmp", "from_port": "a", "to_port": 0}, {"parent_group_id": "7"}, {"group_id": "7"}])
+    {"ip_protocol": "icmp", "from_port": "a", "to_port": 0}, {"parent_group_id": "x"}, {"group_id": "x"}])
 def test_rules_that_cannot_be(api: Api, members: dict[str, Any]) -> None:
     group = make(api)
     assert add_rule(api, group["id"], **members).status == 400
@@ -209,7 +211,7 @@ def test_rules_reach_the_documents_of_hosts(api: Api) -> None:
     servers = [networked.server(api, groups=("default", "web")) for _ in range(2)]
     before = [networked.row(api, s)["network_info"][0] for s in servers]
     rule = add_rule(api, group["id"], cidr="0.0.0.0/0").body["security_group_rule"]
-    add_rule(api, group["id"], ip_protocol="icmp", from_port=8, to_port=-1)
+    add_rule(api, group["id"], ip_protocol="icmp", from_port=8, to_port=-1, cidr="10.0.0.9/24")
     add_rule(api, group["id"], cidr="::/0")
     after = [networked.row(api, s)["network_info"][0] for s in servers]
     assert [vif.get("ingress") for vif in before] == [None, None]

@@ -21,7 +21,7 @@ from nova.networks.manager import Networks
 def db(database_url: str) -> Iterator[Database]:
     database = Database(database_url, synchronous="OFF")
     tables.networks.metadata.create_all(database.engine, [
-        tables.networks, tables.ports, tables.addresses, tables.network_changes, security_groups.groups,
+        tables.networks, tables.drafts, tables.ports, tables.addresses, tables.network_changes, security_groups.groups,
         security_groups.rules, security_groups.members, floating_ips.pools, floating_ips.ranges,
         floating_ips.addresses])
     yield database
