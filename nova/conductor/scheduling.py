@@ -24,9 +24,11 @@ class PatientScheduler:
         with self._changed:
             if not self._open:
                 self._heard_at = concurrency.monotonic()
-            patience = max(0.0, self._silence - (concurrency.monotonic() - self._heard_at))
-            if not self._changed.wait_for(lambda: self._open < self._waiting, patience):
-                raise errors.Unavailable("The scheduler does not answer now.", retry_after=2)
+            while self._open >= self._waiting:
+                patience = self._heard_at + self._silence - concurrency.monotonic()
+                if patience <= 0:
+                    raise errors.Unavailable("The scheduler does not answer now.", retry_after=2)
+                self._changed.wait(patience)
             self._open += 1
         try:
             decisions = self._client.select(context, specs, fresh=fresh)
