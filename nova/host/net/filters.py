@@ -27,24 +27,34 @@ LOG = logging.getLogger(__name__)
 _FIRST = -300  # before br_netfilter and the filters of others
 _DHCP_REQUEST = [match(field("udp", "sport"), 68), match(field("udp", "dport"), 67)]
 _DHCP_REPLY = [match(field("udp", "sport"), 67), match(field("udp", "dport"), 68)]
+#: Protocols that the kernel's tools know by number only, wherever there is no /etc/protocols.
+_NUMBERS: dict[str, int] = {"ah": 51, "egp": 8, "esp": 50, "gre": 47, "igmp": 2, "ipip": 4, "ipv6-icmp": 58, "ospf": 89,
+                            "pgm": 113, "rsvp": 46, "vrrp": 112} | {str(n): n for n in range(256)}
 _ARP = match({"meta": {"key": "protocol"}}, "arp")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """What may enter: packets of a protocol (None: all), to these ports, from this range (None: everywhere)."""
+    """What may enter: packets of a protocol (None: all), to these ports, from this range (None: everywhere).
+
+    ``ports`` of ICMP are type and code; a code of None is any.
+    """
 
     protocol: str | None = None
-    ports: tuple[int, int] | None = None
+    ports: tuple[int, int | None] | None = None
     source: str | None = None
 
     def expressions(self) -> list[Json]:
         parts = [match(field("ip", "saddr"), prefix(self.source))] if self.source else []
-        if self.ports and self.protocol:
+        if self.protocol == "icmp" and self.ports:
+            kind, code = self.ports
+            parts.append(match(field("icmp", "type"), kind))
+            parts += [match(field("icmp", "code"), code)] if code is not None else []
+        elif self.protocol and self.ports:
             low, high = self.ports
             parts.append(match(field(self.protocol, "dport"), low if low == high else {"range": [low, high]}))
         elif self.protocol:
-            parts.append(match(meta("l4proto"), self.protocol))
+            parts.append(match(meta("l4proto"), _NUMBERS.get(self.protocol, self.protocol)))
         return [*parts, ACCEPT]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,19 @@ def test_change_of_rules_touches_nothing_but_the_chain(kernel: Kernel) -> None:
     filters.apply({"tapa": opened})
     assert verbs(kernel.sent[1]) == [("add", "chain"), ("flush", "chain"), *[("add", "rule")] * 5]
     assert {c["add"]["rule"]["chain"] for c in kernel.sent[1][2:]} == {"tapa"}
+
+
+def test_protocols_other_than_tcp_and_udp() -> None:
+    def said(*rule: Any) -> list[Any]:
+        return [(e["match"]["left"], e["match"]["right"]) for e in Rule(*rule).expressions() if "match" in e]
+
+    kind, code = ({"payload": {"protocol": "icmp", "field": f}} for f in ("type", "code"))
+    number = {"meta": {"key": "l4proto"}}
+    assert said("icmp") == [(number, "icmp")]
+    assert said("icmp", (8, None)) == [(kind, 8)]
+    assert said("icmp", (3, 4)) == [(kind, 3), (code, 4)]
+    assert said("gre") == said("47") == [(number, 47)]
+    assert said("sctp", (7, 7)) == [({"payload": {"protocol": "sctp", "field": "dport"}}, 7)]
 
 
 def test_address_that_moves_is_taken_away_first(kernel: Kernel) -> None:
