@@ -13,7 +13,7 @@ NAMESPACE = "relay"
 class RelayClient:
     """``topic`` is where the relay lives: ``conductor`` on a cell's bus, ``orchestrator`` on the API level's."""
 
-    def __init__(self, bus: Any, topic: str) -> None:
+    def __init__(self, bus: Any, topic: str = "conductor") -> None:
         self._bus, self._topic = bus, topic
 
     def look(self, context: RequestContext, database: str) -> None:

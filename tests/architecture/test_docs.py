@@ -24,7 +24,8 @@ PAGES = sorted([*DOC.glob("source/**/*.rst"), *DOC.glob("source/**/*.md"), *DOC.
 COMMANDS: dict[str, click.Group] = {"nova-manage": nova_manage, "nova-standalone": nova_standalone,
                                     "nova-status": nova_status}
 #: Sections that libraries bring.
-FOREIGN = {"oslo_policy", "oslo_messaging_rabbit", "oslo_concurrency", "keystone_authtoken"}
+FOREIGN = {"oslo_policy", "oslo_messaging_rabbit", "oslo_messaging_notifications", "oslo_concurrency",
+           "keystone_authtoken"}
 
 
 def named(pattern: str) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,14 @@ from typing import Any
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx. The modules are imported here, so that one can be run without the others."""
-    from nova_docs import decisions, operations, options, packages, routes
+    from nova_docs import decisions, notifications, operations, options, packages, routes
 
     app.add_directive("nova-routes", routes.RoutesDirective)
     app.add_directive("nova-options", options.OptionsDirective)
     app.add_directive("nova-operations", operations.OperationsDirective)
     app.add_directive("nova-transitions", operations.TransitionsDirective)
+    app.add_directive("nova-notifications", notifications.NotificationsDirective)
+    app.add_directive("nova-payloads", notifications.PayloadsDirective)
     app.add_directive("nova-rows", packages.RowsDirective)
     app.add_directive("nova-packages", packages.PackagesDirective)
     app.add_directive("nova-decisions", decisions.DecisionsDirective)
