@@ -19,7 +19,7 @@ from nova import errors, states
 from nova.db.cell.instances import instances
 
 if TYPE_CHECKING:
-    from nova.store.servers import Query
+    from nova.store.pages import Query
 
 T = instances.c
 
@@ -98,8 +98,8 @@ _SPECIAL: dict[str, Callable[[Any], sa.ColumnElement[bool]]] = {
     "tags_any": lambda v: sa.or_(*(_tag_sql(t) for t in v)),
     "not_tags_all": lambda v: sa.not_(sa.and_(*(_tag_sql(t) for t in v))),
     "not_tags_any": lambda v: sa.not_(sa.or_(*(_tag_sql(t) for t in v))),
-    "changes_since": lambda v: sa.func.coalesce(T.updated_at, T.created_at) >= v,
-    "changes_before": lambda v: sa.func.coalesce(T.updated_at, T.created_at) <= v,
+    "changes_since": lambda v: T.updated_at >= v,
+    "changes_before": lambda v: T.updated_at <= v,
     "locked": lambda v: T.locked_by.is_not(None) if v else T.locked_by.is_(None),
     "metadata": lambda v: sa.and_(*(T.metadata[k].as_string() == str(x) for k, x in v.items())),
 }
@@ -143,8 +143,8 @@ _PLAIN: dict[str, Callable[[dict[str, Any], Any], bool]] = {
     "tags_any": lambda row, v: any(_has(row, v)),
     "not_tags_all": lambda row, v: not all(_has(row, v)),
     "not_tags_any": lambda row, v: not any(_has(row, v)),
-    "changes_since": lambda row, v: (row.get("updated_at") or row["created_at"]) >= v,
-    "changes_before": lambda row, v: (row.get("updated_at") or row["created_at"]) <= v,
+    "changes_since": lambda row, v: row["updated_at"] >= v,
+    "changes_before": lambda row, v: row["updated_at"] <= v,
     "locked": lambda row, v: (row.get("locked_by") is not None) == v,
     "metadata": lambda row, v: all(row["metadata"].get(k) == str(x) for k, x in v.items()),
 }

@@ -7,12 +7,9 @@ cells that did not answer are named beside it.
 
 from __future__ import annotations
 
-import dataclasses
-import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from nova import errors, states
@@ -23,43 +20,11 @@ from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances as table
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
-from nova.store.filters import Reverse, conditions, matches, sort_value
+from nova.store import pages
+from nova.store.filters import matches
+from nova.store.pages import Page, Query
 
-T = table.instances.c
 _HOMES = 100_000
-#: The JSON columns as they come from the driver.
-_RAW = {c.name: sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in table.instances.columns
-        if isinstance(c.type, sa.JSON)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Query:
-    """What page of servers is asked for.
-
-    ``project_id`` None means all projects. ``filters`` are column filters by name (see :mod:`nova.store.filters`).
-    ``sort`` is a sequence of (column, "asc" or "desc"). ``deleted``: None for both kinds. Times are epoch seconds.
-    """
-
-    project_id: str | None
-    filters: dict[str, Any] = dataclasses.field(default_factory=dict)
-    sort: Sequence[tuple[str, str]] = (("created_at", "desc"),)
-    limit: int = 1000
-    marker: str | None = None
-    deleted: bool | None = False
-    columns: Sequence[str] | None = None
-
-    @property
-    def order(self) -> list[tuple[str, str]]:
-        """The sort keys with the tie-breakers that make paging exact."""
-        named = {k for k, _ in self.sort}
-        ties = [(k, self.sort[0][1] if self.sort else "desc") for k in ("created_at", "uuid") if k not in named]
-        return [*self.sort, *ties]
-
-
-@dataclasses.dataclass(frozen=True)
-class Page:
-    rows: list[dict[str, Any]]
-    down: list[Cell]
 
 
 class Servers:
@@ -124,7 +89,7 @@ class Servers:
                 return table.get(conn, uuid)
             row = table.show(conn, uuid)
             if row is not None:
-                _complete(conn, [row])
+                _complete(conn, row)
         return row
 
     @staticmethod
@@ -136,30 +101,32 @@ class Servers:
     def page(self, context: RequestContext, query: Query, *, details: bool = True) -> Page:
         """A page of servers in the asked order. Raises Invalid for a marker that is not there."""
         marker = self._marker(context, query)
-        streams: list[list[dict[str, Any]]] = [self._waiting(query, marker)]
-        down = []
-
-        def ask(cell: Cell) -> list[dict[str, Any]]:
-            return self._page_of(cell, query, marker, details)
-
-        for cell, answer in self._cells.scatter(ask, self._asked(query)).items():
-            if isinstance(answer, errors.NovaError):
-                if isinstance(answer, errors.Unavailable):
-                    down.append(cell)
-                    continue
+        waiting = self._waiting(query, marker)
+        asked = self._asked(query)
+        count = pages.share(query.limit, len([c for c in asked if not c.is_cell0]))
+        streams: list[pages.Stream] = []
+        down: list[Cell] = []
+        for cell, answer in self._cells.scatter(
+                lambda cell: pages.chunk_of(cell, query, marker, count, details=details), asked).items():
+            if not isinstance(answer, errors.NovaError):
+                streams.append(pages.Stream(cell, answer, self._refill(cell, query, details, down)))
+            elif isinstance(answer, errors.Unavailable):
+                down.append(cell)
+            else:
                 raise answer
-            streams.append(answer)
-        streams = [s for s in streams if s]
-        if len(streams) == 1:
-            merged: Iterable[dict[str, Any]] = streams[0]
-        else:
-            merged = _unique(heapq.merge(*streams, key=lambda row: _sort_key(row, query.order)))
-        rows: list[dict[str, Any]] = []
-        for row in merged:
-            if len(rows) == query.limit:
-                break
-            rows.append(row)
-        return Page(rows, down)
+        return Page(pages.merge(waiting, streams, query, details), down)
+
+    def _refill(self, cell: Cell, query: Query, details: bool,
+                down: list[Cell]) -> Callable[[dict[str, Any]], pages.Chunk]:
+        def refill(last: dict[str, Any]) -> pages.Chunk:
+            """More of a cell after its last row; nothing of one that has fallen silent meanwhile."""
+            try:
+                return pages.chunk_of(cell, query, last, query.limit, details=details)
+            except errors.Unavailable:
+                down.append(cell)
+                return pages.Chunk([name for name, _ in query.order], [], more=False)
+
+        return refill
 
     def _asked(self, query: Query) -> list[Cell]:
         cells = self._cells.all()
@@ -199,38 +166,7 @@ class Servers:
             select = select.where(b.c.project_id == query.project_id)
         with self._api.read() as conn:
             rows = [r[0] | {"cell_uuid": None, "fault": None, "volumes": []} for r in conn.execute(select)]
-        rows = [r for r in rows if matches(r, query.filters)]
-        if marker is not None:
-            after = _sort_key(marker, query.order)
-            rows = [r for r in rows if _sort_key(r, query.order) > after]
-        return sorted(rows, key=lambda r: _sort_key(r, query.order))
-
-    def _page_of(self, cell: Cell, query: Query, marker: dict[str, Any] | None, details: bool) -> list[dict[str, Any]]:
-        names = list(query.columns or (c.name for c in table.instances.columns))
-        for name, _ in query.order:
-            if name not in names:
-                names.append(name)
-        if details and "id" not in names:
-            names.append("id")
-        select = sa.select(*(_RAW.get(n, T[n]) for n in names)).where(*conditions(query))
-        if marker is not None:
-            select = select.where(_after(marker, query.order))
-        for name, direction in query.order:
-            if T[name].nullable:
-                select = select.order_by(_null_rank(name, direction))
-            select = select.order_by(T[name].asc() if direction == "asc" else T[name].desc())
-        if details:
-            names.append("has_volumes")
-            select = select.add_columns(table.HAS_VOLUMES)
-        with cell.database.read() as conn:
-            found = conn.execute(select.limit(query.limit)).all()
-            rows = [dict(zip(names, r, strict=True)) for r in found]
-            _parse(rows, [n for n in names if n in _RAW])
-            for row in rows:
-                row["cell_uuid"] = cell.uuid
-            if details:
-                _complete(conn, rows)
-        return rows
+        return pages.following([r for r in rows if matches(r, query.filters)], marker, query)
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
@@ -257,65 +193,7 @@ class Servers:
         return sorted(events, key=lambda e: (e["started_at"], e["id"]))
 
 
-def _parse(rows: list[dict[str, Any]], names: list[str]) -> None:
-    """Read JSON columns; equal texts, such as flavors, become one object of the page, which views only read. A driver
-    that reads JSON by itself has done so."""
-    known: dict[str, Any] = {}
-    for row in rows:
-        for name in names:
-            text = row[name]
-            if type(text) is str:
-                value = known.get(text)
-                if value is None:
-                    value = known[text] = orjson.loads(text)
-                row[name] = value
-
-
-def _complete(conn: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """Add the guest's name, faults and volumes to rows of one cell: a select more each only where there are any."""
-    broken = [r["uuid"] for r in rows if r["vm_state"] in (states.ERROR, states.DELETED)]
-    attached = [r["uuid"] for r in rows if r["has_volumes"]]
-    faults = table.latest_faults(conn, broken)
-    volumes = table.volumes_of(conn, attached)
-    for row in rows:
-        row["name"] = row["name"] or f"instance-{row['id']:08x}"
-        row["fault"] = faults.get(row["uuid"])
-        row["volumes"] = volumes.get(row["uuid"], [])
-
-
-def _sort_key(row: dict[str, Any], order: Sequence[tuple[str, str]]) -> tuple[Any, ...]:
-    return tuple(sort_value(row.get(name)) if direction == "asc" else Reverse(sort_value(row.get(name)))
-                 for name, direction in order)
-
-
-def _null_rank(name: str, direction: str) -> sa.ColumnElement[Any]:
-    """Nothing sorts before something, on every engine."""
-    rank = sa.case((T[name].is_(None), 0), else_=1)
-    return rank.asc() if direction == "asc" else rank.desc()
-
-
-def _after(marker: dict[str, Any], order: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
-    """Rows that follow the marker in the order."""
-    alternatives: list[sa.ColumnElement[bool]] = []
-    equal: list[sa.ColumnElement[bool]] = []
-    for name, direction in order:
-        column, value = T[name], marker.get(name)
-        beyond: sa.ColumnElement[bool]
-        if value is None:
-            beyond = column.is_not(None) if direction == "asc" else sa.false()
-        elif direction == "asc":
-            beyond = column > value
-        else:
-            beyond = sa.or_(column < value, column.is_(None))
-        alternatives.append(sa.and_(*equal, beyond))
-        equal.append(column.is_(None) if value is None else column == value)
-    return sa.or_(*alternatives)
-
-
-def _unique(rows: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """A server between two databases is in both for a moment; the cell's row wins by coming from a cell."""
-    seen: dict[str, None] = {}
-    for row in rows:
-        if row["uuid"] not in seen:
-            seen[row["uuid"]] = None
-            yield row
+def _complete(conn: sa.Connection, row: dict[str, Any]) -> None:
+    """Add the guest's name, fault and volumes: a select more each only where there are any."""
+    faults = table.latest_faults(conn, [row["uuid"]]) if row["vm_state"] in (states.ERROR, states.DELETED) else {}
+    pages.finish(row, faults, table.volumes_of(conn, [row["uuid"]]) if row["has_volumes"] else {})

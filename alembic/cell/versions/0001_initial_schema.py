@@ -201,7 +201,7 @@ def upgrade() -> None:
         sa.Column("op_seq", sa.BigInteger(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("updated_at", sa.Double(), nullable=True),
+        sa.Column("updated_at", sa.Double(), nullable=False),
         sa.Column("launched_at", sa.Double(), nullable=True),
         sa.Column("terminated_at", sa.Double(), nullable=True),
         sa.Column("deleted_at", sa.Double(), nullable=True),
@@ -214,11 +214,11 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
-    op.create_index("ix_instances_deleted", "instances", ["deleted", "created_at", "id"], unique=False)
+    op.create_index("ix_instances_deleted", "instances", ["deleted", "created_at", "uuid"], unique=False)
     op.create_index("ix_instances_host", "instances", ["host", "deleted"], unique=False)
-    op.create_index("ix_instances_project", "instances", ["project_id", "deleted", "created_at", "id"], unique=False)
+    op.create_index("ix_instances_project", "instances", ["project_id", "deleted", "created_at", "uuid"], unique=False)
     op.create_index("ix_instances_reservation", "instances", ["reservation_id"], unique=False)
-    op.create_index("ix_instances_updated", "instances", ["updated_at"], unique=False)
+    op.create_index("ix_instances_updated", "instances", ["project_id", "updated_at"], unique=False)
     op.create_table(
         "operation_steps",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

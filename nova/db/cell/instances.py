@@ -70,14 +70,14 @@ instances = table(
     Column("op_seq", sa.BigInteger, nullable=False, default=0),
     Column("deleted", sa.Boolean, nullable=False, default=False),
     Column("created_at", Time, nullable=False),
-    Column("updated_at", Time),
+    Column("updated_at", Time, nullable=False),
     Column("launched_at", Time),
     Column("terminated_at", Time),
     Column("deleted_at", Time),
-    Index("ix_instances_project", "project_id", "deleted", "created_at", "id"),
-    Index("ix_instances_deleted", "deleted", "created_at", "id"),
+    Index("ix_instances_project", "project_id", "deleted", "created_at", "uuid"),
+    Index("ix_instances_deleted", "deleted", "created_at", "uuid"),
     Index("ix_instances_host", "host", "deleted"),
-    Index("ix_instances_updated", "updated_at"),
+    Index("ix_instances_updated", "project_id", "updated_at"),
     Index("ix_instances_reservation", "reservation_id"),
 )
 
