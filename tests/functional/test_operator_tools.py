@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,23 +22,25 @@ def run(module: str, config: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=os.environ)
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Iterator[Path]:
-    """An API database, cell0 and cell1 on SQLite files, set up by nova-manage itself."""
-    file = tmp_path / "nova.conf"
-    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\ntransport_url = nova-memory://cell1\n"
-                    f"[api_database]\nconnection = sqlite:///{tmp_path}/api.sqlite\n"
-                    f"[database]\nconnection = sqlite:///{tmp_path}/cell1.sqlite\n")
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An API database, cell0 and cell1 on SQLite files, set up by nova-manage itself. Tests leave it as they found it:
+    each command is a process of its own and takes its time."""
+    path = tmp_path_factory.mktemp("site")
+    file = path / "nova.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {path}\ntransport_url = nova-memory://cell1\n"
+                    f"[api_database]\nconnection = sqlite:///{path}/api.sqlite\n"
+                    f"[database]\nconnection = sqlite:///{path}/cell1.sqlite\n")
     assert run("nova.cmd.manage", file, "api_db", "sync").returncode == 0
     done = run("nova.cmd.manage", file, "cell_v2", "simple_cell_setup")
     assert done.returncode == 0, done.stderr
     assert run("nova.cmd.manage", file, "host", "enroll").returncode == 0
-    yield file
+    return file
 
 
-def test_an_audit_finds_and_repairs(config: Path, tmp_path: Path) -> None:
+def test_an_audit_finds_and_repairs(config: Path) -> None:
     assert run("nova.cmd.manage", config, "audit").returncode == 0
-    api = Database(f"sqlite:///{tmp_path}/api.sqlite")
+    api = Database(f"sqlite:///{config.parent}/api.sqlite")
     with api.write() as conn:
         conn.execute(sa.insert(quotas.quota_usages).values(project_id="p", resource="cores", used=3))
     api.dispose()
@@ -58,9 +59,13 @@ def test_upgrade_check_of_a_cloud_in_order(config: Path) -> None:
     assert {c["result"] for c in json.loads(done.stdout)} == {"Success"}
 
 
-def test_upgrade_check_names_what_is_missing(config: Path, tmp_path: Path) -> None:
-    (tmp_path / "cell1.sqlite").unlink()
-    done = run("nova.cmd.status", config, "upgrade", "check")
+def test_upgrade_check_names_what_is_missing(config: Path) -> None:
+    cell, aside = config.parent / "cell1.sqlite", config.parent / "aside.sqlite"
+    cell.rename(aside)
+    try:
+        done = run("nova.cmd.status", config, "upgrade", "check")
+    finally:
+        aside.rename(cell)
     assert done.returncode == 2
     failed = [c for c in json.loads(done.stdout) if c["result"] == "Failure"]
     assert [c["check"] for c in failed] == ["Database of cell1 migrated"]
@@ -75,6 +80,6 @@ def test_upgrade_check_without_a_database(tmp_path: Path) -> None:
     assert "[api_database] connection is not set" in done.stderr
 
 
-def test_versions_are_told(config: Path, tmp_path: Path) -> None:
+def test_versions_are_told(config: Path) -> None:
     told = json.loads(run("nova.cmd.manage", config, "api_db", "version").stdout)
     assert migrate.head("api") in str(told)
