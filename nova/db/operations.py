@@ -95,7 +95,7 @@ class OperationTables:
             conn.execute(self._insert, owned)
 
     def add_event(self, conn: sa.Connection, operation_uuid: str, event: dict[str, Any]) -> None:
-        conn.execute(self.steps.insert(), {
+        conn.execute(self._add_event, {
             "operation_uuid": operation_uuid, "event": event["event"], "started_at": event["started_at"],
             "finished_at": event.get("finished_at"), "result": event.get("result"), "host": event.get("host"),
             "details": event.get("details"), "traceback": event.get("traceback"), "data": event.get("data")})
@@ -126,6 +126,10 @@ class OperationTables:
         return conn.execute(self._writes[kind, held_by is not None], known | values).rowcount == 1
 
     # Statements that every operation needs several times are built once: building them cost more than running them.
+
+    @functools.cached_property
+    def _add_event(self) -> sa.Insert:
+        return self.steps.insert()
 
     @functools.cached_property
     def _insert(self) -> sa.Insert:
@@ -166,9 +170,10 @@ class OperationTables:
     def _get(self) -> sa.Select[Any]:
         return sa.select(self.operations).where(self.operations.c.uuid == sa.bindparam("b_uuid"))
 
-    def supersede(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
-        """Close every open row of a server; returns what they were."""
-        rows = self.open_of(conn, instance_uuid)
+    def supersede(self, conn: sa.Connection, instance_uuid: str,
+                  known: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+        """Close every open row of a server; returns what they were. ``known``: they were read in this transaction."""
+        rows = self.open_of(conn, instance_uuid) if known is None else known
         if rows:
             conn.execute(self._supersede, {"b_server": instance_uuid})
         return rows

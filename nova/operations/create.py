@@ -115,14 +115,14 @@ def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: 
         deps.quota.charge(conn, context.project_id or "", {k: v * count for k, v in charge.items()},
                           user_id=context.user_id or "")
         allocation.check(conn, context.project_id or "", request.networks)
-        conn.execute(mappings.instance_mappings.insert(), [
+        conn.execute(mappings.NEW_MAPPING, [
             {"instance_uuid": s["uuid"], "cell_uuid": None, "project_id": context.project_id,
              "user_id": context.user_id, "queued_for_delete": False, "fence": 0, "charge": charge, "created_at": now}
             for s in servers])
-        conn.execute(mappings.build_requests.insert(), [
+        conn.execute(mappings.NEW_REQUEST, [
             {"instance_uuid": s["uuid"], "project_id": context.project_id, "instance": s,
              "block_devices": _block_devices(request, s, now), "created_at": now} for s in servers])
-        conn.execute(mappings.request_specs.insert(), [
+        conn.execute(mappings.NEW_SPEC, [
             {"instance_uuid": s["uuid"], "spec": r["inputs"]["spec"]} for s, r in zip(servers, rows, strict=True)])
         if request.group is not None:
             conn.execute(server_groups.server_group_members.insert(), [

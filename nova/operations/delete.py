@@ -55,13 +55,14 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     server = instances.get_for_update(conn, uuid)
     if server is None or server["deleted"]:
         raise errors.NotFound(f"Instance {uuid} could not be found.")
-    if any(r["action"] == "delete" for r in cell_operations.open_of(conn, uuid)):
+    open_rows = cell_operations.open_of(conn, uuid)
+    if any(r["action"] == "delete" for r in open_rows):
         return None  # already under way: the same answer
     epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
     changes: dict[str, Any] = {"task_state": "deleting", "op_seq": seq}
     if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
         raise LostRaceError
-    cell_operations.supersede(conn, uuid)
+    cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
     row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
                   step="destroy" if owner else "release", inputs={}) | {"owner": owner}

@@ -122,7 +122,7 @@ def _copy_into(cell: Cell, env: Environment, row: Row, server: dict[str, Any], d
         if instances.known(conn, row.instance_uuid) is None:
             number = instances.insert_one(conn, server)
             if devices:
-                conn.execute(instances.block_devices.insert(), devices)
+                conn.execute(instances.NEW_DEVICE, devices)
             cell_operations.insert(conn, [operation])
             events.placed(conn, row.instance_uuid, operation)
             host = server["host"]

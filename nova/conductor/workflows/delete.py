@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
-from nova import errors, states
+from nova import errors
 from nova.cells.directory import CELL0
 from nova.conductor.environment import Environment
 from nova.db.api import cells as mappings
@@ -15,7 +13,6 @@ from nova.db.api import quotas, server_groups
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
-from nova.db.schema import db_now
 from nova.networks import allocation
 from nova.placement import claims
 from nova.workflow import Result, Row, Run
@@ -40,9 +37,7 @@ def release(run: Run) -> Result:
     env.api.run(lambda conn: _release_all(conn, row))
 
     def bury(conn: sa.Connection) -> None:
-        values: dict[str, Any] = {"vm_state": states.DELETED, "task_state": None, "power_state": states.NOSTATE,
-                                  "deleted": True, "terminated_at": db_now(), "deleted_at": db_now()}
-        instances.update(conn, row.instance_uuid, **values)
+        instances.mark_deleted(conn, row.instance_uuid)
 
     return Result(effect=bury)
 

@@ -77,6 +77,16 @@ _OF = instance_mappings.c.instance_uuid == sa.bindparam("b_uuid")
 _MAPPING = sa.select(instance_mappings).where(_OF)
 _FENCE = instance_mappings.update().where(_OF, instance_mappings.c.fence <= sa.bindparam("b_epoch")).values(
     fence=sa.bindparam("b_epoch"))
+_PLACE = instance_mappings.update().where(
+    _OF, instance_mappings.c.fence <= sa.bindparam("b_epoch"), instance_mappings.c.queued_for_delete.is_(False),
+    sa.or_(instance_mappings.c.cell_uuid.is_(None), instance_mappings.c.cell_uuid == sa.bindparam("b_cell"))).values(
+    cell_uuid=sa.bindparam("b_cell"), fence=sa.bindparam("b_epoch"))
+_SETTLE = instance_mappings.update().where(_OF, instance_mappings.c.charge.is_not(None)).values(
+    charge=sa.null(), queued_for_delete=True, deleted_at=db_now())
+_REQUEST = sa.select(build_requests).where(build_requests.c.instance_uuid == sa.bindparam("b_uuid"))
+_DELETE_REQUEST = build_requests.delete().where(build_requests.c.instance_uuid == sa.bindparam("b_uuid"))
+#: What an accepted create writes here.
+NEW_MAPPING, NEW_REQUEST, NEW_SPEC = instance_mappings.insert(), build_requests.insert(), request_specs.insert()
 
 
 def list_cells(conn: sa.Connection) -> list[dict[str, Any]]:
@@ -95,11 +105,7 @@ def raise_fence(conn: sa.Connection, instance_uuid: str, epoch: int) -> bool:
 
 def place(conn: sa.Connection, instance_uuid: str, cell_uuid: str, epoch: int) -> bool:
     """Make the cell known (T5). False: the server was deleted meanwhile, or a newer owner did it."""
-    t = instance_mappings
-    return conn.execute(
-        t.update().where(t.c.instance_uuid == instance_uuid, t.c.fence <= epoch, t.c.queued_for_delete.is_(False),
-                         sa.or_(t.c.cell_uuid.is_(None), t.c.cell_uuid == cell_uuid))
-        .values(cell_uuid=cell_uuid, fence=epoch)).rowcount == 1
+    return conn.execute(_PLACE, {"b_uuid": instance_uuid, "b_epoch": epoch, "b_cell": cell_uuid}).rowcount == 1
 
 
 def queue_delete(conn: sa.Connection, instance_uuid: str) -> int | None:
@@ -116,24 +122,20 @@ def queue_delete(conn: sa.Connection, instance_uuid: str) -> int | None:
 
 def settle_deleted(conn: sa.Connection, instance_uuid: str) -> dict[str, int] | None:
     """Mark the server as gone and hand back its quota charge, once: None when it was handed back before."""
-    t = instance_mappings
     row = mapping(conn, instance_uuid)
     if row is None or row["charge"] is None:
         return None
     charge: dict[str, int] = row["charge"]
-    done = conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.charge.is_not(None))
-                        .values(charge=sa.null(), queued_for_delete=True, deleted_at=db_now()))
-    return charge if done.rowcount else None
+    return charge if conn.execute(_SETTLE, {"b_uuid": instance_uuid}).rowcount else None
 
 
 def build_request(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:
-    t = build_requests
-    row = conn.execute(sa.select(t).where(t.c.instance_uuid == instance_uuid)).mappings().one_or_none()
+    row = conn.execute(_REQUEST, {"b_uuid": instance_uuid}).mappings().one_or_none()
     return dict(row) if row else None
 
 
 def delete_build_request(conn: sa.Connection, instance_uuid: str) -> None:
-    conn.execute(build_requests.delete().where(build_requests.c.instance_uuid == instance_uuid))
+    conn.execute(_DELETE_REQUEST, {"b_uuid": instance_uuid})
 
 
 def request_spec(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:

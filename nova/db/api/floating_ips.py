@@ -51,6 +51,9 @@ addresses = schema.table(
 A, P = addresses.c, pools.c
 _OF_PORTS = sa.select(A.port_uuid, A.fixed_address, A.address).where(
     A.port_uuid.in_(sa.bindparam("wanted", expanding=True))).order_by(A.number)
+_LET_GO = sa.update(addresses).where(A.port_uuid.in_(sa.bindparam("wanted", expanding=True))).values(
+    port_uuid=None, fixed_address=None, updated_at=schema.db_now())
+_LET_GO_ONE = _LET_GO.where(A.fixed_address == sa.bindparam("fixed"))
 
 
 def list_pools(conn: sa.Connection) -> list[dict[str, Any]]:
@@ -123,9 +126,8 @@ def change(conn: sa.Connection, uuid: str, project_id: str, values: Mapping[str,
 
 def let_go(conn: sa.Connection, port_uuids: Collection[str], fixed_address: str | None = None) -> int:
     """Addresses that lead to these ports lead nowhere from now on; their projects keep them."""
-    where = [A.port_uuid.in_(list(port_uuids))] + ([A.fixed_address == fixed_address] if fixed_address else [])
-    return conn.execute(sa.update(addresses).where(*where).values(
-        port_uuid=None, fixed_address=None, updated_at=schema.db_now())).rowcount
+    known = {"wanted": list(port_uuids)} | ({"fixed": fixed_address} if fixed_address else {})
+    return conn.execute(_LET_GO_ONE if fixed_address else _LET_GO, known).rowcount
 
 
 def of_ports(conn: sa.Connection, port_uuids: Collection[str]) -> Sequence[Any]:

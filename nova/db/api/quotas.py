@@ -144,9 +144,16 @@ def release(conn: sa.Connection, project_id: str, amounts: Mapping[str, int]) ->
     """Take ``amounts`` back; never below zero."""
     amounts = {resource: n for resource, n in sorted(amounts.items()) if n}
     if amounts:
-        less = sa.case(amounts, value=U.resource)
-        conn.execute(quota_usages.update().where(U.project_id == project_id, U.resource.in_(list(amounts)))
-                     .values(used=sa.case((U.used > less, U.used - less), else_=0)))
+        less = {f"less_{resource}": n for resource, n in amounts.items()}
+        conn.execute(_release_statement(tuple(amounts)), {"project": project_id} | less)
+
+
+@functools.lru_cache(maxsize=256)
+def _release_statement(resources: tuple[str, ...]) -> sa.Update:
+    less = sa.case({r: sa.bindparam(f"less_{r}", type_=sa.BigInteger) for r in resources}, value=U.resource)
+    return quota_usages.update().where(
+        U.project_id == sa.bindparam("project"), sa.or_(sa.false(), *(U.resource == r for r in resources))).values(
+        used=sa.case((U.used > less, U.used - less), else_=0))
 
 
 def correct(conn: sa.Connection, project_id: str, resource: str, seen: int, actual: int) -> bool:

@@ -60,6 +60,8 @@ _OF_PORTS = sa.select(M.port_uuid, G.uuid, G.name, *_RULE_COLUMNS).select_from(
     members.join(groups, G.uuid == M.group_uuid).outerjoin(rules, _INGRESS)).where(
     M.port_uuid.in_(sa.bindparam("wanted", expanding=True))).order_by(G.name, R.created_at, R.uuid)
 _INSERT_MEMBERS = sa.insert(members)
+_LEAVE = sa.delete(members).where(M.port_uuid.in_(sa.bindparam("wanted", expanding=True)))
+_LEAVE_ONE = _LEAVE.where(M.group_uuid == sa.bindparam("group"))
 
 
 def insert(conn: sa.Connection, values: Mapping[str, Any]) -> None:
@@ -116,8 +118,8 @@ def join(conn: sa.Connection, port_uuids: Collection[str], group_uuids: Collecti
 
 def leave(conn: sa.Connection, port_uuids: Collection[str], group_uuid: str | None = None) -> int:
     """Ports leave a group, or all; returns how many memberships ended."""
-    where = [M.port_uuid.in_(list(port_uuids))] + ([M.group_uuid == group_uuid] if group_uuid else [])
-    return conn.execute(sa.delete(members).where(*where)).rowcount
+    known = {"wanted": list(port_uuids)} | ({"group": group_uuid} if group_uuid else {})
+    return conn.execute(_LEAVE_ONE if group_uuid else _LEAVE, known).rowcount
 
 
 def orphans(conn: sa.Connection) -> Sequence[Any]:

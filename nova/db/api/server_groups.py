@@ -35,6 +35,7 @@ server_group_members = table(
 )
 
 G, M = server_groups.c, server_group_members.c
+_REMOVE_MEMBER = server_group_members.delete().where(M.instance_uuid == sa.bindparam("b_uuid"))
 
 
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
@@ -100,4 +101,4 @@ def touch(conn: sa.Connection, uuid: str) -> bool:
 
 
 def remove_member(conn: sa.Connection, instance_uuid: str) -> None:
-    conn.execute(server_group_members.delete().where(M.instance_uuid == instance_uuid))
+    conn.execute(_REMOVE_MEMBER, {"b_uuid": instance_uuid})

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Column, Index
 
+from nova import states
 from nova.db.cell import metadata
 from nova.db.schema import BigId, Json, Name, Text, Time, Uuid, db_now, table
 
@@ -125,8 +126,12 @@ _NAMES = tuple(c.name for c in instances.columns)
 _GET = sa.select(instances).where(_OF)
 _GET_FOR_UPDATE = _GET.with_for_update()
 _INSERT = instances.insert()
+NEW_DEVICE = block_devices.insert()
 _KNOWN = sa.select(instances.c.id).where(_OF)
 _UPDATE = instances.update().where(_OF, _AT, instances.c.deleted.is_(False)).values(updated_at=db_now())
+_BURY = instances.update().where(_OF, instances.c.deleted.is_(False)).values(
+    vm_state=states.DELETED, task_state=None, power_state=states.NOSTATE, deleted=True, terminated_at=db_now(),
+    deleted_at=db_now(), updated_at=db_now())
 _VOLUMES = sa.select(block_devices).where(
     block_devices.c.instance_uuid.in_(sa.bindparam("b_uuids", expanding=True)),
     block_devices.c.volume_id.is_not(None)).order_by(block_devices.c.id)
@@ -190,6 +195,11 @@ def update(conn: sa.Connection, uuid: str, *, epoch: int | None = None, expected
         choice = [t.c[column].in_(some)] if some else []
         where.append(sa.or_(*choice, *([t.c[column].is_(None)] if None in options else [])))
     return conn.execute(t.update().where(*where).values({"updated_at": db_now()} | values)).rowcount == 1
+
+
+def mark_deleted(conn: sa.Connection, uuid: str) -> bool:
+    """The server is gone; its row stays for who asks for deleted ones. False: it was so before."""
+    return conn.execute(_BURY, {"b_uuid": uuid}).rowcount == 1
 
 
 def raise_epoch(conn: sa.Connection, uuid: str, seen: int) -> bool:
