@@ -35,6 +35,10 @@ FIGURES = (
     Figure("list", "GET /servers, {servers} servers, p50", "ms", False, 1430, 30),
     Figure("delete", "delete {boot}", "/s", True, 4.6, 60),
     Figure("delete_cpu", "  processor time of a delete", "CPU-s", False),
+    Figure("streams_memory", "{streams} event streams, memory", "MiB", False, None, 50),
+    Figure("streams_cpu", "  processor while idle", "cores", False, None, 0.1),
+    Figure("streams_event", "  an event reaches all", "ms", False, None, 200),
+    Figure("streams_show", "  GET /servers/ID, {clients} clients, p99 meanwhile", "ms", False),
 )
 
 BY_KEY = {figure.key: figure for figure in FIGURES}

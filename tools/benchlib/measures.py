@@ -14,6 +14,7 @@ from .compute import BenchError, Cloud
 from .figures import BY_KEY
 from .processes import Daemons, spent
 from .stats import Spread, percentile, rate, short
+from .streams import Streams
 
 #: Called with a description and how many steps there are; what it returns is called once per step.
 Progress = Callable[[str, int | None], Callable[[], None]]
@@ -32,6 +33,7 @@ class Amounts:
     seconds: float = 5.0
     lists: int = 20
     clients: int = 16
+    streams: int = 0
 
     def titles(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -225,6 +227,49 @@ class Bench:
         taken = [s for one in samples for s in one]
         return Result(key, rate(len(taken), time.perf_counter() - begun[0]), Spread.of(taken).text())
 
+    def streams(self) -> list[Result]:
+        """Only when asked for: many clients that listen, what they cost, and what others notice of them."""
+        count = self._amounts.streams
+        if not count:
+            return []
+        self._progress(f"{count} streams", None)()
+        server = self._cloud.create("stream-0", self._spec)
+        self._cloud.wait_for(server, "ACTIVE")
+        show, calm = f"/servers/{server}", self._p99(f"/servers/{server}")
+        before = self._daemons.usage()
+        results = []
+        with Streams(self._cloud.session, count) as streams:
+            streams.until(b"event: ready")
+            usage = self._daemons.usage()
+            time.sleep(self._amounts.seconds)
+            idle = spent(usage.cpu, self._daemons.cpu()) / self._amounts.seconds
+            if self._daemons:
+                results += [Result("streams_memory", (usage.memory() - before.memory()) / 2**20, "of all processes"),
+                            Result("streams_cpu", idle)]
+            answered: list[float] = []
+
+            def create() -> None:
+                self._cloud.create("stream-1", self._spec)
+                answered.append(time.perf_counter())
+
+            last = streams.until(b"event: server.created", create)
+            results.append(Result("streams_event", (last - answered[0]) * 1000, "after the 202"))
+            results.append(Result("streams_show", self._p99(show), f"{calm:.1f} ms without streams"))
+        self._cloud.clean(_nothing, "stream-")
+        return results
+
+    def _p99(self, path: str) -> float:
+        """Of requests of all clients, in milliseconds."""
+        taken: list[float] = []
+
+        def one(number: int) -> None:
+            began = time.perf_counter()
+            self._cloud.get(path)
+            taken.append((time.perf_counter() - began) * 1000)
+
+        self._cloud.every(one, range(self._amounts.requests * 4), _nothing)
+        return percentile(taken, 0.99)
+
     def _latency(self, key: str, samples: list[float]) -> Result:
         return Result(key, percentile(samples, 0.5) * 1000, Spread.of(samples).text())
 
@@ -253,13 +298,14 @@ def _nothing() -> None:
 
 
 #: The order of a run: memory first, while nothing has happened yet.
-MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists")
+MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists", "streams")
 
 
 def keys(measure: str) -> tuple[str, ...]:
     """The rows that a measure fills."""
     return {"memory": ("memory", "memory_largest"), "boot": ("boot", "boot_cpu", "delete", "delete_cpu"),
             "act": ("stop", "start"), "reads": ("show", "show_rate", "flavors"), "lists": ("detail", "list"),
+            "streams": ("streams_memory", "streams_cpu", "streams_event", "streams_show"),
             }.get(measure, (measure,))
 
 
