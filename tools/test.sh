@@ -9,7 +9,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 . tools/machine.sh
 
-SUITES=(ruff mypy imports architecture unit contract functional simulation api crash integration conformance docs)
+SUITES=(ruff mypy imports architecture unit contract functional simulation api fuzz crash integration conformance docs)
 PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86
     qemu-utils postgresql mariadb-server rabbitmq-server dnsmasq-base nftables iproute2 iputils-ping iputils-arping
     udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage)

@@ -131,9 +131,14 @@ class _Operation:
             least, last = route.versions or (None, None)
             return {"x-nova-policy": route.rule, "x-nova-microversions": {"min": least, "max": last}}
 
+        def answer(route: Route) -> dict[str, Any]:
+            schema = self._description.answer(route, self._version)
+            return {"answer": schema} if schema is not None else {}
+
         if self._first.action is None:
             return told(self._first)
-        return {"x-nova-actions": {route.action: {"summary": route.doc, "success": route.success, **told(route)}
+        return {"x-nova-actions": {route.action: {"summary": route.doc, "success": route.success, **told(route),
+                                                   **answer(route)}
                                    for route in self._routes}}
 
     def _query(self) -> list[Schema]:
@@ -168,13 +173,13 @@ class _Operation:
         return self._description.successes(route, self._version)
 
     def _responses(self) -> dict[str, Any]:
-        answers: dict[int, list[Schema]] = {}
+        answers: dict[int, list[Schema | None]] = {}
         failures: set[int] = set()
         for route in self._routes:
             for status in self._successes(route):
                 schema = None if status == 204 else self._description.answer(route, self._version)
                 known = answers.setdefault(status, [])
-                if schema is not None and schema not in known:
+                if schema not in known:
                     known.append(schema)
             failures.update(self._description.failures(route))
         made: dict[str, Any] = {}
@@ -184,11 +189,11 @@ class _Operation:
             made[str(status)] = {"$ref": f"#/components/responses/{status}"}
         return made
 
-    def _success(self, status: int, schemas: list[Schema]) -> dict[str, Any]:
+    def _success(self, status: int, schemas: list[Schema | None]) -> dict[str, Any]:
         if status >= 400:
             return {"$ref": f"#/components/responses/{status}"}
         answer: dict[str, Any] = {"description": REASONS[status]}
-        if schemas:
+        if None not in schemas:  # one of several actions may answer without a body
             media = self._description.media_types.get(self._path, "application/json")
             answer["content"] = {media: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
         return answer

@@ -17,7 +17,7 @@ from nova.api.compute import versions
 from nova.web import openapi
 from nova.web.reply import REASONS, Reply
 from nova.web.request import Request
-from nova.web.routing import ANYONE, Route
+from nova.web.routing import Route
 from nova.web.validation import query
 from nova.web.versions import Version, VersionRefused, parse
 
@@ -31,8 +31,8 @@ _ABOUT = ("The OpenStack Compute API at one microversion. Every request names it
           "the policy that decides who may call it. Bodies of /action paths have one key, the action.")
 _SERVER = "@server@"
 
-#: Errors that any request may meet: a body or query that means nothing, no token, a microversion that is not served.
-_ANY = (400, 401, 404, 406)
+#: Errors that any request may meet: a body or query that means nothing, no token, no right, an old microversion.
+_ANY = (400, 401, 403, 404, 406)
 #: Beside what changes a server and what makes something, these may find a state that does not allow them.
 _CONFLICTS = frozenset({
     "PUT /flavors/{}/os-extra_specs/{}", "PUT /os-aggregates/{}", "DELETE /os-aggregates/{}", "DELETE /os-services/{}",
@@ -91,8 +91,6 @@ def _failures(route: Route) -> Iterable[int]:
     operation = _aliased(shape(route))
     path = operation.split()[1]
     found = [*_ANY]
-    if route.rule != ANYONE:
-        found.append(403)
     if route.method in ("POST", "PUT", "PATCH"):
         found += [413, 415]
     if operation in _CONFLICTS or route.method != "GET" and path.startswith("/servers"):

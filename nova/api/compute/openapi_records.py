@@ -43,7 +43,7 @@ RECORDS = {
     "flavor_access": "flavor_id=s tenant_id=s",
     "keypair": """name=s public_key=s fingerprint=s type=s@2.2 user_id=s~ private_key=s~ id=i~ created_at=s~ deleted=b~
         deleted_at=s?~ updated_at=s?~""",
-    "aggregate": """id=i name=s hosts=a metadata=o availability_zone=s? created_at=s updated_at=s? deleted_at=s?
+    "aggregate": """id=i name=s hosts=a~ metadata=o~ availability_zone=s? created_at=s updated_at=s? deleted_at=s?
         deleted=b uuid=s@2.41""",
     "server_group": """id=s name=s members=a metadata=o@-2.63 policies=a@-2.63 policy=s@2.64 rules=o@2.64
         project_id=s@2.13 user_id=s@2.13""",

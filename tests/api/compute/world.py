@@ -17,7 +17,7 @@ from tests.api.compute.conftest import IMAGE, PROJECTS, Api
 from tests.api.compute.test_migrations import moved
 
 KEY = ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5PQ1lAPJ2sJbYNBN2ZSTRXF9M1cBHQNqPFCz6cXmAW someone")
-REQUEST = "req-11111111-1111-4111-8111-111111111111"
+NEWEST = parse("2.104")
 
 #: Bodies that follow from the path.
 _WHOLE: dict[str, Any] = {"PUT /flavors/{flavor_id}/os-extra_specs/{id}": {"spec": "2"},
@@ -89,13 +89,16 @@ class World:
 
     def path(self, route: Route, version: Version) -> str:
         """The route's path with things of this cloud in it; what the cloud does not have is a UUID."""
-        values: list[str] = []
-        for found in re.finditer(r"{[^}]+}", route.path):
-            values.append(self._value(route.path[:found.end()], version))
-        if route.path.startswith("/servers/{server_id}/migrations/{id}"):
-            values[0] = self._moving
-        given = iter(values)
+        given = iter(self.variables(route.path, version).values())
         return re.sub(r"{[^}]+}", lambda _: next(given), route.path)
+
+    def variables(self, template: str, version: Version = NEWEST) -> dict[str, str]:
+        """A value for each variable of a path."""
+        found = {name[0].strip("{}"): self._value(template[:name.end()], version)
+                 for name in re.finditer(r"{[^}]+}", template)}
+        if template.startswith("/servers/{server_id}/migrations/{id}"):
+            found["server_id"] = self._moving
+        return found
 
     def _value(self, template: str, version: Version) -> str:
         if template == "/os-hypervisors/{id}" and version < (2, 53):
