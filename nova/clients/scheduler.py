@@ -21,6 +21,10 @@ class SchedulerClient:
                                                          timeout=self._timeout, args={"specs": specs, "fresh": fresh})
         return decisions
 
+    def outdate(self, context: RequestContext) -> None:
+        """Tell every scheduler that hosts, or what they belong to, were changed by an operator."""
+        self._bus.cast(context, TOPIC, "outdate", namespace=NAMESPACE, fanout=True, args={})
+
     def explain(self, context: RequestContext, spec: dict[str, Any], count: int) -> dict[str, Any]:
         """What ``select`` would answer for ``count`` servers of a spec, from a fresh view; nothing is counted.
 

@@ -14,7 +14,8 @@ from nova.cells import Cell, Cells
 from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
 from nova.clients.orchestrator import OrchestratorClient
-from nova.context import RequestContext
+from nova.clients.scheduler import SchedulerClient
+from nova.context import RequestContext, service_context
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
@@ -46,6 +47,11 @@ class Deps:
 
     def nudge_api(self, context: RequestContext, operations: list[list[Any]]) -> None:
         self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, operations)
+
+    def nudge_schedulers(self) -> None:
+        """An operator changed hosts: the next server shall not go where the last could. Without it they see it within
+        a second."""
+        self.sender.send("scheduler", SchedulerClient(self.api_bus).outdate, service_context())
 
     def nudge_row(self, context: RequestContext, cell: Cell, row: dict[str, Any],
                   server: dict[str, Any] | None = None) -> None:

@@ -36,6 +36,7 @@ class HostStateCache:
         self._hosts: dict[str, HostState] = {}
         self._since: float | None = None
         self._read_at: float | None = None
+        self._outdated_at = -1.0
         self._full_at = 0.0
         self._doubtful: set[str] = set()
         self._readings = self._done = 0
@@ -72,6 +73,11 @@ class HostStateCache:
             self._doubtful.add(uuid)
             self._read_at = None
 
+    def outdate(self) -> None:
+        """Something that must count at once was changed: what was read before now is too old, whatever its age."""
+        with self._lock:
+            self._outdated_at = concurrency.monotonic()
+
     def build_ended(self, host: str, *, failed: bool) -> None:
         """Failures count until a build on the host succeeds."""
         with self._lock:
@@ -91,7 +97,7 @@ class HostStateCache:
 
     def _fresh(self, limit: float, ticket: int) -> bool:
         """``ticket``: readings begun when the question came. One that began later answers it, whatever its age."""
-        if self._read_at is None:
+        if self._read_at is None or self._read_at <= self._outdated_at:
             return False
         return self._done > ticket or (limit > 0 and concurrency.monotonic() - self._read_at <= limit)
 

@@ -23,7 +23,7 @@ _RANKED = 20
 
 class SchedulerManager(Endpoint):
     namespace = client.NAMESPACE
-    version = "1.1"
+    version = "1.2"
 
     def __init__(self, api: Database, cache: HostStateCache, options: Options) -> None:
         self._api, self._cache, self._options = api, cache, options
@@ -32,6 +32,10 @@ class SchedulerManager(Endpoint):
         """One decision per spec, in order; each counts the ones before it."""
         return [self._decide(RequestSpec.from_dict(self._with_members(spec)), fresh and index == 0)
                 for index, spec in enumerate(specs)]
+
+    def outdate(self, context: RequestContext) -> None:
+        """The next decision looks at the databases first."""
+        self._cache.outdate()
 
     def explain(self, context: RequestContext, spec: dict[str, Any], count: int = 1) -> dict[str, Any]:
         """What would become of ``count`` servers of a spec now: the first decision, and the one that finds no host."""

@@ -23,7 +23,7 @@ class Wrong(Exception):
 class Selection:
     """``features`` are tempest's switches; ``excluded`` has for each reason the names of tests, classes or modules."""
 
-    features: Mapping[str, bool]
+    features: Mapping[str, bool | str]
     excluded: Mapping[str, tuple[str, ...]]
     smoke: tuple[str, ...]
 

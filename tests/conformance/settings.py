@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Admin:
         return image
 
 
-def write(file: Path, clouds: Path, features: dict[str, bool]) -> None:
+def write(file: Path, clouds: Path, features: Mapping[str, bool | str]) -> None:
     """``features`` are tempest's switches, ``GROUP.NAME``, for what the cloud declares that it has or lacks."""
     sections = sections_for(Admin(clouds), file.parent)
     for name, value in features.items():
@@ -100,8 +101,9 @@ def sections_for(admin: Admin, place: Path) -> Sections:
                     "min_microversion": version["min_version"], "max_microversion": version["version"],
                     "min_compute_nodes": sum(host["state"] == "up" for host in hosts), "build_timeout": 120,
                     "hypervisor_type": hypervisors[0]["hypervisor_type"],
-                    "build_interval": 1},
-        "network": {"floating_network_name": pools[0]["name"] if pools else ""},
+                    "fixed_network_name": admin.get("compute", "/os-networks")["networks"][0]["label"]},
+        # A pool of floating addresses is known by its name only.
+        "network": {"floating_network_name": pools[0]["name"], "public_network_id": pools[0]["name"]},
         "validation": {"run_validation": False},
         "image": {"region": admin.region},
         "placement": {"region": admin.region,

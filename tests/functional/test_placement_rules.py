@@ -11,6 +11,7 @@ import pytest
 
 from nova import concurrency
 from nova.db.api import aggregates, server_groups
+from nova.db.cell.tables import services as cell_services
 from tests.functional import truth
 from tests.functional.cloud import Cloud
 from tests.functional.pauses import Pauses
@@ -51,6 +52,25 @@ def test_anti_affinity_spreads_and_says_when_it_cannot(make_cloud: Callable[...,
     cloud.wait(lambda: not truth.open_rows(cloud))
     again = cloud.boot(group=apart)[0]
     assert cloud.wait_state(again, "active")["host"] in {"host1", "host2"}
+
+
+def test_a_host_that_was_disabled_gets_nothing_any_more(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=2)
+    for _ in range(4):
+        first = truth.settled(cloud, cloud.boot()[0])["host"]
+        _disable(cloud, first, True)
+        second = truth.settled(cloud, cloud.boot()[0])["host"]
+        assert second != first
+        _disable(cloud, first, False)
+
+
+def _disable(cloud: Cloud, host: str, disabled: bool) -> None:
+    """As the API does it."""
+    table = cell_services.services
+    with cloud.operations.deps.cells.with_hosts()[0].database.write() as conn:
+        conn.execute(table.update().where(table.c.host == host, table.c.binary == "nova-compute")
+                     .values(disabled=disabled))
+    cloud.operations.deps.nudge_schedulers()
 
 
 def test_the_rule_allows_several_per_host(make_cloud: Callable[..., Cloud]) -> None:

@@ -101,7 +101,7 @@ class Deps:
 def resources(deps: Deps) -> list[Resource]:
     """Every resource of the API with its controller."""
     limit = deps.conf.api.max_limit
-    hosts = Hosts(deps.api, deps.cells, deps.conf)
+    hosts = Hosts(deps.api, deps.cells, deps.conf, deps.operations.deps.nudge_schedulers)
     projects = Projects(deps.project_exists)
     return [
         Resource(flavors.ROUTES, flavors.Flavors(deps.api, limit)),

@@ -7,6 +7,7 @@ States of services come from heartbeats by each database's own clock; a host's z
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from oslo_config import cfg
@@ -46,8 +47,11 @@ class _Snapshot:
 class Hosts:
     """Answers about services and hosts."""
 
-    def __init__(self, api: Database, cells: Cells, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, api: Database, cells: Cells, conf: cfg.ConfigOpts,
+                 changed: Callable[[], None] = lambda: None) -> None:
+        """``changed`` is called for every change of services, aggregates and zones that goes through this API."""
         self._api = api
+        self._changed = changed
         self._cells = cells
         self._conf = conf
         self._last: _Snapshot | None = None
@@ -79,6 +83,7 @@ class Hosts:
     def forget(self) -> None:
         """Read anew at the next question: something was changed here."""
         self._last = None
+        self._changed()
 
     def _snapshot(self, fresh: bool) -> _Snapshot:
         now = concurrency.monotonic()

@@ -11,10 +11,13 @@ from __future__ import annotations
 import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import tempest.api
 from tempest import config
 from tempest.common import utils
+from tempest.lib.common import fixed_network
+from tempest.lib.services.compute import base_compute_client
 
 
 def load_tests(loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None) -> unittest.TestSuite:
@@ -28,6 +31,7 @@ def load_tests(loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: 
             if getattr(type(test), "create_default_network", False):
                 type(test).create_default_network = False
         utils.get_service_list = _with_network(utils.get_service_list)
+        fixed_network.get_network_from_name = _at_the_oldest_version(fixed_network.get_network_from_name)
     return found
 
 
@@ -41,3 +45,16 @@ def _each(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
 
 def _with_network(known: Callable[[], dict[str, bool]]) -> Callable[[], dict[str, bool]]:
     return lambda: known() | {"network": True}
+
+
+def _at_the_oldest_version(find: Callable[..., Any]) -> Callable[..., Any]:
+    """The project's network is looked up in the Compute API, which knows networks only at old microversions."""
+
+    def found(*arguments: Any, **named: Any) -> Any:
+        asked, base_compute_client.COMPUTE_MICROVERSION = base_compute_client.COMPUTE_MICROVERSION, None
+        try:
+            return find(*arguments, **named)
+        finally:
+            base_compute_client.COMPUTE_MICROVERSION = asked
+
+    return found

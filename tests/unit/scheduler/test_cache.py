@@ -105,6 +105,15 @@ def test_states_are_kept_until_they_are_too_old() -> None:
     assert len(world.readings) == 2
 
 
+def test_an_outdated_view_is_read_again_whatever_its_age() -> None:
+    world = World()
+    cache = HostStateCache(world, max_age=60)
+    cache.snapshot()
+    cache.outdate()
+    cache.snapshot()
+    assert len(world.readings) == 2
+
+
 def test_own_decisions_count_at_once_and_the_claims_row_replaces_them() -> None:
     world = World()
     cache = HostStateCache(world, max_age=60)
