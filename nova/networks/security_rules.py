@@ -18,6 +18,8 @@ _ICMP = ("icmp", "ipv6-icmp", "icmpv6")
 _PROTOCOLS = (*_WITH_PORTS, *_ICMP, "ah", "egp", "esp", "gre", "igmp", "ipip", "ospf", "pgm", "rsvp", "vrrp")
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "132": "sctp"}
 _FROM_EVERYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
+#: Characters of the longest range, ``ffff:…:ffff/128``.
+_LONGEST = 43
 Columns = dict[str, Any]
 
 
@@ -61,6 +63,8 @@ def _old_ports(protocol: str, low: Any, high: Any) -> tuple[int | None, int | No
 
 def _cidr(text: str) -> str:
     try:
+        if len(text.strip()) > _LONGEST or "%" in text:
+            raise ValueError(text)
         network = ipaddress.ip_network(text.strip(), strict=False)
     except ValueError as e:
         raise errors.Invalid(f"Invalid cidr {text}.") from e

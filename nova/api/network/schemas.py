@@ -10,7 +10,7 @@ UUID: Schema = {"type": "string", "format": "uuid"}
 TEXT: Schema = {"type": "string", "maxLength": 255}
 TRUE: Schema = {"type": ["boolean", "string", "null"], "enum": [True, "true", "True", None]}
 BOOLEAN: Schema = {"type": ["boolean", "string"], "enum": [True, False, "true", "false", "True", "False"]}
-PROJECT: Schema = {"project_id": TEXT, "tenant_id": TEXT}
+PROJECT: Schema = {name: {"type": "string", "maxLength": 64} for name in ("project_id", "tenant_id")}
 UUIDS: Schema = {"type": "array", "items": UUID, "maxItems": 100, "uniqueItems": True}
 LIMIT: Schema = {"type": ["integer", "string"], "pattern": "^-?[0-9]+$", "minimum": -1, "maximum": 0x7FFFFFFF}
 
