@@ -125,6 +125,7 @@ def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: 
         conn.execute(mappings.NEW_SPEC, [
             {"instance_uuid": s["uuid"], "spec": r["inputs"]["spec"]} for s, r in zip(servers, rows, strict=True)])
         if request.group is not None:
+            _check_members(deps, conn, context, request.group["uuid"], count)
             conn.execute(server_groups.server_group_members.insert(), [
                 {"group_uuid": request.group["uuid"], "instance_uuid": s["uuid"]} for s in servers])
         api_operations.insert(conn, rows)
@@ -155,6 +156,11 @@ def _check(request: CreateRequest) -> None:
         if (image.get("min_disk") or 0) > root:
             raise errors.Invalid(f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor "
                                  f"disk is {root * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.")
+
+
+def _check_members(deps: Deps, conn: sa.Connection, context: RequestContext, group: str, count: int) -> None:
+    limit = deps.quota.limits(conn, context.project_id or "", context.user_id or "")["server_group_members"]
+    deps.quota.check_count("server_group_members", limit, server_groups.count_members(conn, group) + count)
 
 
 def _count(deps: Deps, context: RequestContext, request: CreateRequest) -> int:

@@ -17,6 +17,7 @@ from oslo_config import cfg
 
 from nova import errors
 from nova.conf import quota as options
+from nova.db.api import cells as mappings
 from nova.db.api import quotas as table
 
 UNLIMITED = table.UNLIMITED
@@ -58,32 +59,45 @@ class Quota:
 
     def limits(self, conn: sa.Connection, project_id: str, user_id: str = "") -> dict[str, int]:
         """What holds now: the user's limit, else the project's, else the default class, else the configuration."""
-        return self._resolve(table.state(conn, project_id, user_id))
+        state = table.state(conn, project_id, user_id)
+        return self._of_project(state) | state.of_user
 
-    def usages(self, conn: sa.Connection, project_id: str) -> dict[str, int]:
-        """What the project uses of the counted resources."""
-        return dict.fromkeys(COUNTED, 0) | table.usages(conn, project_id)
+    def usages(self, conn: sa.Connection, project_id: str, user_id: str = "") -> dict[str, int]:
+        """What the project, or one user in it, uses of the counted resources."""
+        used = mappings.charged(conn, project_id, user_id) if user_id else table.usages(conn, project_id)
+        return dict.fromkeys(COUNTED, 0) | used
 
     def charge(self, conn: sa.Connection, project_id: str, amounts: Mapping[str, int], *, user_id: str = "",
                limits: Mapping[str, int] | None = None) -> None:
-        """Add ``amounts`` to the project's usage. Raises :class:`errors.OverQuota`, naming what would be passed."""
+        """Add ``amounts`` to the project's usage. Raises :class:`errors.OverQuota`, naming what would be passed.
+
+        A user's own limits are held against what the user's servers are charged with. They are counted while the
+        project's usage is held by this transaction, so nobody else in the project charges meanwhile.
+        """
         state = table.state(conn, project_id, user_id)
-        holds = self._resolve(state) if limits is None else limits
-        if table.charge(conn, project_id, amounts, holds, known=state.used):
-            return
-        raise self._refusal(amounts, state.used, holds)
+        holds = self._of_project(state) if limits is None else limits
+        if not table.charge(conn, project_id, amounts, holds, known=state.used):
+            raise self._refusal(amounts, state.used, holds)
+        if state.of_user and limits is None:
+            used = mappings.charged(conn, project_id, user_id)
+            if any(0 <= state.of_user.get(r, UNLIMITED) < used.get(r, 0) + n for r, n in amounts.items()):
+                raise self._refusal(amounts, used, state.of_user)
 
     def fitting(self, conn: sa.Connection, project_id: str, each: Mapping[str, int], minimum: int, maximum: int, *,
                 user_id: str = "") -> int:
         """How many servers of ``each`` can be charged now, at most ``maximum``. OverQuota below ``minimum``."""
         state = table.state(conn, project_id, user_id)
-        limits = self._resolve(state)
+        least = {r: n * minimum for r, n in each.items()}
+        bounds = [(self._of_project(state), state.used)]
+        if state.of_user:
+            bounds.append((state.of_user, mappings.charged(conn, project_id, user_id)))
         count = maximum
-        for resource, n in each.items():
-            if n > 0 and limits.get(resource, UNLIMITED) >= 0:
-                count = min(count, max(0, limits[resource] - state.used.get(resource, 0)) // n)
-        if count < minimum:
-            raise self._refusal({r: n * minimum for r, n in each.items()}, state.used, limits)
+        for limits, used in bounds:
+            for resource, n in each.items():
+                if n > 0 and limits.get(resource, UNLIMITED) >= 0:
+                    count = min(count, max(0, limits[resource] - used.get(resource, 0)) // n)
+            if count < minimum:
+                raise self._refusal(least, used, limits)
         return count
 
     def release(self, conn: sa.Connection, project_id: str, amounts: Mapping[str, int]) -> None:
@@ -94,8 +108,8 @@ class Quota:
         if 0 <= limit < wanted:
             raise errors.OverQuota(_COUNT_WORDING[resource].format(limit=limit), resource=resource)
 
-    def _resolve(self, state: table.State) -> dict[str, int]:
-        return self.defaults() | state.of_class | state.of_project | state.of_user
+    def _of_project(self, state: table.State) -> dict[str, int]:
+        return self.defaults() | state.of_class | state.of_project
 
     @staticmethod
     def _refusal(amounts: Mapping[str, int], used: Mapping[str, int], limits: Mapping[str, int]) -> errors.OverQuota:

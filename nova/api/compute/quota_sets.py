@@ -63,7 +63,7 @@ class QuotaSets:
         project = self._project(request, "detail")
         with self._database.read() as conn:
             limits = self._quota.limits(conn, project, request.arg("user_id") or "")
-            used = self._used(conn, project)
+            used = self._used(conn, project, request.arg("user_id") or "")
         shown = {name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0}
                  for name, limit in _chosen(request, limits).items()}
         return {"quota_set": {"id": project, **shown}}
@@ -99,21 +99,29 @@ class QuotaSets:
         self._projects.require(project)
         return project
 
-    def _used(self, conn: sa.Connection, project: str) -> dict[str, int]:
+    def _used(self, conn: sa.Connection, project: str, user: str) -> dict[str, int]:
+        """Of a project, or of one user; addresses and security groups belong to no user."""
+        if user:
+            return self._quota.usages(conn, project, user) | {
+                "server_groups": server_groups.count(conn, project, user)}
         return self._quota.usages(conn, project) | {
             "floating_ips": floating_ips.held(conn, project_id=project),
             "security_groups": security_groups.count(conn, project),
             "server_groups": server_groups.count(conn, project)}
 
     def _check(self, conn: sa.Connection, project: str, user: str, values: dict[str, int]) -> None:
-        """A limit is not set below what is used already, nor a user's above the project's."""
-        used = self._used(conn, project)
+        """A limit is not set below what is used already or promised to users, nor those of users above the project's
+        together."""
+        used, promised = self._used(conn, project, user), table.limits_of_users(conn, project, besides=user)
         above = self._quota.limits(conn, project) if user else {}
         for name, limit in values.items():
-            if limit != UNLIMITED and not user and limit < used.get(name, 0):
+            least = used.get(name, 0) if user else max(used.get(name, 0), promised.get(name, 0))
+            if limit != UNLIMITED and limit < least:
                 raise errors.Invalid(f"Quota limit {limit} for {name} must be greater than or equal to already used "
-                                     f"and reserved {used[name]}.")
+                                     f"and reserved {least}.")
             ceiling = above.get(name, UNLIMITED)
+            if ceiling != UNLIMITED:
+                ceiling = max(0, ceiling - promised.get(name, 0))
             if ceiling != UNLIMITED and (limit == UNLIMITED or limit > ceiling):
                 raise errors.Invalid(f"Quota limit {limit} for {name} must be less than or equal to {ceiling}.")
 

@@ -84,8 +84,9 @@ class ServerGroups:
         values = {"uuid": concurrency.uuid4(), "name": wanted["name"], "project_id": project,
                   "user_id": who.user_id or "", "policy": policy, "rules": rules}
         with self._database.write() as conn:
-            limit = self._quota.limits(conn, project, who.user_id or "")["server_groups"]
-            self._quota.check_count("server_groups", limit, table.count(conn, project) + 1)
+            for user in dict.fromkeys(("", who.user_id or "")):  # the project's limit, and the user's own
+                limit = self._quota.limits(conn, project, user)["server_groups"]
+                self._quota.check_count("server_groups", limit, table.count(conn, project, user) + 1)
             table.create(conn, values)
             record_events.server_group(conn, who, "create", values)
             return request.promise({"server_group": _view(request, values | {"members": []}, set())})

@@ -120,6 +120,17 @@ def queue_delete(conn: sa.Connection, instance_uuid: str) -> int | None:
     return row["fence"] + 1 if done.rowcount else None
 
 
+def charged(conn: sa.Connection, project_id: str, user_id: str) -> dict[str, int]:
+    """What the servers of one user in a project are charged with together."""
+    t = instance_mappings
+    total: dict[str, int] = {}
+    for charge in conn.execute(sa.select(t.c.charge).where(
+            t.c.project_id == project_id, t.c.user_id == user_id, t.c.charge.is_not(None))).scalars():
+        for resource, amount in charge.items():
+            total[resource] = total.get(resource, 0) + amount
+    return total
+
+
 def settle_deleted(conn: sa.Connection, instance_uuid: str) -> dict[str, int] | None:
     """Mark the server as gone and hand back its quota charge, once: None when it was handed back before."""
     row = mapping(conn, instance_uuid)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that clients gave to their requests, and what those were answered with.
 
-A row is ``running`` while a request is served, ``accepted`` from the first transaction of that request on (it is written
-in that transaction), and ``done`` with its answer. ``owner`` is the request at work; its hold ends at ``lease_until``.
+A row is ``running`` while a request is served, ``accepted`` from the first transaction of that request on (it is
+written in that transaction), and ``done`` with its answer. ``owner`` is the request at work; its hold ends at
+``lease_until``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ T = idempotency_keys.c
 RUNNING, ACCEPTED, DONE = "running", "accepted", "done"
 
 
-def reserve(conn: sa.Connection, key: str, fingerprint: str, owner: str, *, lease: float, life: float) -> dict[str, Any]:
+def reserve(conn: sa.Connection, key: str, fingerprint: str, owner: str, *, lease: float,
+            life: float) -> dict[str, Any]:
     """The row of a key, made for ``owner`` when there is none that is younger than ``life``. ``held`` is for how many
     more seconds its owner is believed to be at work."""
     conn.execute(idempotency_keys.delete().where(T.key == key, T.created_at < db_now() - life))

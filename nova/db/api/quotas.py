@@ -107,6 +107,13 @@ def clear_limits(conn: sa.Connection, project_id: str, user_id: str | None = Non
     conn.execute(query if user_id is None else query.where(Q.user_id == user_id))
 
 
+def limits_of_users(conn: sa.Connection, project_id: str, *, besides: str = "") -> dict[str, int]:
+    """What the limits of single users add up to, by resource; limits of −1 do not count."""
+    rows = conn.execute(sa.select(Q.resource, sa.func.sum(Q.hard_limit)).where(
+        Q.project_id == project_id, Q.user_id.not_in(["", besides]), Q.hard_limit > 0).group_by(Q.resource))
+    return {resource: int(total) for resource, total in rows}
+
+
 def usages(conn: sa.Connection, project_id: str) -> dict[str, int]:
     rows = conn.execute(sa.select(U.resource, U.used).where(U.project_id == project_id))
     return {resource: used for resource, used in rows}

@@ -67,8 +67,14 @@ def group_of(conn: sa.Connection, instance_uuid: str) -> str | None:
     return conn.execute(sa.select(M.group_uuid).where(M.instance_uuid == instance_uuid)).scalar_one_or_none()
 
 
-def count(conn: sa.Connection, project_id: str) -> int:
-    return int(conn.execute(sa.select(sa.func.count()).where(G.project_id == project_id)).scalar_one())
+def count(conn: sa.Connection, project_id: str, user_id: str = "") -> int:
+    """Groups of a project, or of one user in it."""
+    query = sa.select(sa.func.count()).where(G.project_id == project_id)
+    return int(conn.execute(query.where(G.user_id == user_id) if user_id else query).scalar_one())
+
+
+def count_members(conn: sa.Connection, uuid: str) -> int:
+    return int(conn.execute(sa.select(sa.func.count()).where(M.group_uuid == uuid)).scalar_one())
 
 
 def create(conn: sa.Connection, values: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from nova.db.api import cells as mappings
 from nova.db.api import server_groups
-from tests.api.compute.conftest import PROJECTS, Api
+from tests.api.compute.conftest import IMAGE, PROJECTS, Api
 
 DEMO = PROJECTS["demo"]
 NOW = {"cores": 20, "instances": 10, "key_pairs": 100, "metadata_items": 128, "ram": 51200,
@@ -42,6 +42,50 @@ def test_quotas_of_a_project_of_a_user_and_back(api: Api) -> None:
     assert api("GET", path + "?user_id=u-reader").body["quota_set"]["instances"] == 45
     assert api("DELETE", path, who="admin").status == 202
     assert api("GET", path + "?user_id=u-demo").body["quota_set"]["instances"] == 10
+
+
+def test_usage_and_limits_of_one_user(api: Api) -> None:
+    path = f"/os-quota-sets/{DEMO}"
+    body = {"server": {"name": "vm", "flavorRef": "2", "imageRef": IMAGE}}
+    assert [api("POST", "/servers", body, who=who).status for who in ("demo", "demo", "manager")] == [202] * 3
+    group = {"server_group": {"name": "g", "policies": ["affinity"]}}
+    assert api("POST", "/os-server-groups", group, who="manager").status == 200
+
+    def used(query: str) -> list[int]:
+        detail = api("GET", f"{path}/detail{query}", who="admin").body["quota_set"]
+        return [detail[name]["in_use"] for name in ("instances", "cores", "ram", "server_groups")]
+
+    assert used("") == [3, 3, 1536, 1]
+    assert used("?user_id=u-demo") == [2, 2, 1024, 0] and used("?user_id=u-manager") == [1, 1, 512, 1]
+
+    def limit(user: str, instances: int, **more: Any) -> int:
+        return api("PUT", f"{path}?user_id={user}", {"quota_set": {"instances": instances, **more}}, who="admin").status
+
+    assert limit("u-demo", 1) == 400  # two are there
+    assert limit("u-demo", 2) == 200 and limit("u-manager", 8) == 200
+    assert limit("u-reader", 1) == 400  # ten are promised to others
+    assert limit("u-reader", 1, force=True) == 200
+    assert api("PUT", path, {"quota_set": {"instances": 10}}, who="admin").status == 400  # eleven are promised
+    assert api("PUT", path, {"quota_set": {"instances": 11}}, who="admin").status == 200
+    refused = api("POST", "/servers", body)
+    assert (refused.status, refused.body["forbidden"]["message"]) == (
+        403, "Quota exceeded for instances: Requested 1, but already used 2 of 2 instances")
+    assert api("POST", "/servers", body, who="manager").status == 202
+    assert api("DELETE", path + "?user_id=u-demo", who="admin").status == 202
+    assert api("POST", "/servers", body).status == 202
+    assert limit("u-manager", 9) == 200  # what u-demo was promised is free again
+
+
+def test_how_many_servers_a_group_may_have(api: Api) -> None:
+    group = api("POST", "/os-server-groups", {"server_group": {"name": "g", "policies": ["anti-affinity"]}})
+    api("PUT", f"/os-quota-sets/{DEMO}", {"quota_set": {"server_group_members": 2}}, who="admin")
+    body = {"server": {"name": "vm", "flavorRef": "2", "imageRef": IMAGE, "min_count": 2},
+            "os:scheduler_hints": {"group": group.body["server_group"]["id"]}}
+    assert api("POST", "/servers", body).status == 202
+    refused = api("POST", "/servers", body)
+    assert (refused.status, refused.body["forbidden"]["message"]) == (403, "Quota exceeded, too many servers in group")
+    with api.database.read() as conn:
+        assert api.deps.quota.usages(conn, DEMO)["instances"] == 2
 
 
 def test_a_limit_below_usage_must_be_forced(api: Api) -> None:
