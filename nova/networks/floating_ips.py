@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from nova import concurrency, errors
 from nova.db.api import floating_ips as table
 from nova.db.api import network_queries as queries
-from nova.networks import documents
+from nova.networks import documents, security_groups
 
 _ATTEMPTS = 20
 _LARGEST = 20
@@ -94,13 +94,18 @@ def get(conn: sa.Connection, project_id: str | None, **columns: Any) -> Floating
 
 def associate(conn: sa.Connection, floating: FloatingIp, ports: Sequence[Any], fixed_address: str | None) -> None:
     """Lead it to the fixed address, or the first, of ``ports`` (rows of ports joined with addresses). It moves there
-    from wherever it led before."""
+    from wherever it led before. Conflict when another one of its pool leads there already."""
     with_address = [row for row in ports if row.address]
     if not with_address:
         raise errors.Invalid("No fixed IPs associated to instance")
     target = next((row for row in with_address if fixed_address in (None, row.address)), None)
     if target is None:
         raise errors.Invalid("Specified fixed address not assigned to instance")
+    security_groups.hold(conn, security_groups.ensure_default(conn, floating["project_id"]))
+    there = table.find(conn, port_uuid=target.uuid, fixed_address=target.address, pool_uuid=floating["pool_uuid"])
+    if any(other["uuid"] != floating["uuid"] for other in there):
+        raise errors.Conflict(f"Cannot associate floating IP {floating['address']}: another one of its pool leads to "
+                              f"{target.address} already.")
     if floating["port_uuid"] is not None:
         _tell(conn, floating["port_uuid"])
     table.change(conn, floating["uuid"], floating["project_id"],

@@ -87,7 +87,10 @@ class FloatingIps:
 
         def run(conn: sa.Connection) -> None:
             floating = library.get(conn, _scope(context), address=address)
-            library.associate(conn, floating, queries.ports_of(conn, [server]), fixed_address)
+            try:
+                library.associate(conn, floating, queries.ports_of(conn, [server]), fixed_address)
+            except errors.Conflict as e:
+                raise errors.Invalid(e.message) from e
 
         self._deps.api.run(run)
         bring(self._deps, context)

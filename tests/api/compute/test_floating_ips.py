@@ -107,6 +107,19 @@ def test_an_address_leads_to_a_server_and_moves_to_another(api: Api) -> None:
     assert act(api, second, "removeFloatingIp", ip) == 409
 
 
+def test_two_addresses_of_a_pool_do_not_lead_to_one_place(api: Api) -> None:
+    networked.network(api)
+    pool(api)
+    pool(api, "other", "198.51.100.0/30")
+    first, second, server = get(api), get(api), networked.server(api)
+    assert [act(api, server, "addFloatingIp", ip) for ip in (first["ip"], first["ip"], second["ip"])] == [202, 202, 400]
+    other = api("POST", FLOATING, {"pool": "other"}).body["floating_ip"]["ip"]
+    assert act(api, server, "addFloatingIp", other) == 202
+    assert act(api, server, "removeFloatingIp", first["ip"]) == 202
+    assert act(api, server, "addFloatingIp", second["ip"]) == 202
+    assert {a for a, kind in addresses(api, server).items() if kind == "floating"} == {second["ip"], other}
+
+
 def test_an_address_that_is_given_back_leaves_its_server(api: Api) -> None:
     networked.network(api)
     pool(api)
