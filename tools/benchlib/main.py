@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     who.add_argument("--pids", type=_pids, default=[], metavar="PID,…", help="processes whose time and memory count")
     who.add_argument("--pattern", action="append", default=[], type=_pattern, metavar="REGEX",
                      help="count processes whose command line matches; may be repeated")
+    who.add_argument("--tree", action="append", default=[], type=_tree, metavar="NAME=PID",
+                     help="count a process and its descendants, by name; may be repeated. Memory is that of the first")
     out = made.add_argument_group("output")
     out.add_argument("-f", "--format", choices=("table", "json"), default="table")
     out.add_argument("--reference", nargs="?", const="", metavar="FILE",
@@ -80,6 +82,13 @@ def _positive(text: str) -> int:
 
 def _pids(text: str) -> list[int]:
     return [_positive(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _tree(text: str) -> tuple[str, int]:
+    name, _, pid = text.partition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PID")
+    return name, _positive(pid)
 
 
 def _pattern(text: str) -> str:
@@ -157,7 +166,7 @@ def _run_all(args: argparse.Namespace, cloud: Cloud, admin: Cloud, amounts: Amou
     spec: dict[str, Any] = {"flavorRef": flavor["id"], "imageRef": cloud.image(args.image)}
     if args.network:
         spec["networks"] = [{"uuid": args.network}]
-    daemons = Daemons(args.pids, args.pattern)
+    daemons = Daemons(args.pids, args.pattern, trees=dict(args.tree))
     wanted = chosen(args.only, args.skip)
     with _progress(args.quiet) as progress, _raised_quota(admin, args.keep_quota), _cleaned(cloud, progress):
         return run(Bench(cloud, spec, amounts, daemons, progress), wanted), str(flavor["name"])

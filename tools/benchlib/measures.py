@@ -12,7 +12,7 @@ from typing import Any
 
 from .compute import BenchError, Cloud
 from .figures import BY_KEY
-from .processes import Daemons, spent
+from .processes import Daemons, Meter, spent
 from .stats import Spread, percentile, rate, short
 from .streams import Streams
 
@@ -65,33 +65,35 @@ class Bench:
         if not self._daemons:
             return []
         self._progress("memory idle", None)()
-        usage = self._daemons.usage()
+        first, *others = self._daemons.names or [""]
+        usage = (self._daemons.only(first) if first else self._daemons).usage()
         if not usage.pss:
-            return [Result("memory", None, "no process matches --pids or --pattern, or none may be read")]
-        return [Result("memory", usage.memory() / 2**20, f"{len(usage.pss)} processes"),
+            return [Result("memory", None, "no process matches --pids, --pattern or --tree, or none may be read")]
+        beside = "".join(f"; {name} {self._daemons.only(name).usage().memory() / 2**20:.0f} MiB" for name in others)
+        return [Result("memory", usage.memory() / 2**20, f"{len(usage.pss)} processes{beside}"),
                 Result("memory_largest", usage.largest() / 2**20)]
 
     def boot(self) -> list[Result]:
         """Many creates, some at a time, until the last server is ACTIVE; then all of them deleted."""
         count = self._amounts.boot
-        before, started = self._daemons.cpu(), time.perf_counter()
+        meter, started = Meter(self._daemons), time.perf_counter()
         self._boot("boot-", count)
-        seconds, cpu = self._settled("boot-", "BUILD", started), spent(before, self._daemons.cpu())
+        seconds, cpu = self._settled("boot-", "BUILD", started), meter.read(count)
         self._all_are("boot-", count, "ACTIVE")
         results = [Result("boot", rate(count, seconds), f"{count} in {short(seconds)} s")]
         if self._daemons:
-            results.append(Result("boot_cpu", cpu / count))
+            results.append(Result("boot_cpu", *cpu))
         return results + self._delete(count)
 
     def _delete(self, count: int) -> list[Result]:
         ids = self._cloud.ids("boot-")
         step = self._progress(f"delete {count}", count)
-        before, started = self._daemons.cpu(), time.perf_counter()
+        meter, started = Meter(self._daemons), time.perf_counter()
         self._cloud.every(self._cloud.delete, ids, step)
         seconds = self._cloud.wait_until_none("boot-", _nothing) - started
         results = [Result("delete", rate(len(ids), seconds), f"{len(ids)} in {short(seconds)} s")]
         if self._daemons:
-            results.append(Result("delete_cpu", spent(before, self._daemons.cpu()) / max(1, len(ids))))
+            results.append(Result("delete_cpu", *meter.read(len(ids))))
         return results
 
     def multi(self) -> list[Result]:
@@ -128,11 +130,13 @@ class Bench:
         for action, key, leaves, reaches in (("os-stop", "stop", "ACTIVE", "SHUTOFF"),
                                              ("os-start", "start", "SHUTOFF", "ACTIVE")):
             step = self._progress(f"{key} {count}", count)
-            started = time.perf_counter()
+            meter, started = Meter(self._daemons), time.perf_counter()
             self._cloud.every(functools.partial(self._cloud.act, action), ids, step)
-            seconds = self._settled("act-", leaves, started)
+            seconds, cpu = self._settled("act-", leaves, started), meter.read(count)
             self._all_are("act-", count, reaches)
             results.append(Result(key, seconds))
+            if self._daemons:
+                results.append(Result(f"{key}_cpu", *cpu))
         self._cloud.clean(_nothing, "act-")
         return results
 
@@ -304,8 +308,8 @@ MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists", "streams"
 def keys(measure: str) -> tuple[str, ...]:
     """The rows that a measure fills."""
     return {"memory": ("memory", "memory_largest"), "boot": ("boot", "boot_cpu", "delete", "delete_cpu"),
-            "act": ("stop", "start"), "reads": ("show", "show_rate", "flavors"), "lists": ("detail", "list"),
-            "streams": ("streams_memory", "streams_cpu", "streams_event", "streams_show"),
+            "act": ("stop", "stop_cpu", "start", "start_cpu"), "reads": ("show", "show_rate", "flavors"),
+            "lists": ("detail", "list"), "streams": ("streams_memory", "streams_cpu", "streams_event", "streams_show"),
             }.get(measure, (measure,))
 
 

@@ -35,8 +35,9 @@ def test_a_run_measures_everything_and_leaves_nothing(cloud: FakeCloud, capsys: 
     assert main([*SMALL, "--pids", str(os.getpid()), "--reference"]) == 0
     out = json.loads(capsys.readouterr().out)
     measures = {m["measure"]: m for m in out["measures"]}
-    assert list(measures) == ["memory", "memory_largest", "boot", "boot_cpu", "multi", "one", "stop", "start", "show",
-                              "show_rate", "flavors", "detail", "list", "delete", "delete_cpu"]
+    assert list(measures) == ["memory", "memory_largest", "boot", "boot_cpu", "multi", "one", "stop", "stop_cpu",
+                              "start", "start_cpu", "show", "show_rate", "flavors", "detail", "list", "delete",
+                              "delete_cpu"]
     assert all(m["value"] is not None and m["value"] >= 0 for m in measures.values())
     assert measures["boot"]["title"] == "12 servers, 3 at a time, POST to all ACTIVE"
     assert measures["detail"]["reference"] == 3330 and measures["detail"]["reached"] is True

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from tools.benchlib import auth, report, stats
 from tools.benchlib.figures import BY_KEY
 from tools.benchlib.main import chosen, parser
 from tools.benchlib.measures import Amounts, Result
-from tools.benchlib.processes import Daemons, spent
+from tools.benchlib.processes import Daemons, Meter, spent
 from tools.benchlib.wire import Connection, WireError
 
 
@@ -170,6 +171,26 @@ def test_readings_of_proc(tmp_path: Path) -> None:
     assert Daemons([7, 8, 9], proc=str(tmp_path)).pids() == [7, 8]
     assert spent({7: 1.0, 9: 4.0}, {7: 3.0, 8: 0.5}) == 2.5
     assert not Daemons() and Daemons([1])
+
+
+def test_a_tree_is_a_process_with_all_that_descend_from_it(tmp_path: Path) -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def process(pid: int, parent: int, seconds: int, waited: int = 0) -> None:
+        (tmp_path / str(pid)).mkdir(exist_ok=True)
+        times = f"{seconds * ticks} 0 {waited * ticks} 0"
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) S {parent} " + "0 " * 9 + f"{times} 20")
+
+    for pid, parent in ((7, 1), (8, 7), (9, 8), (10, 1), (11, 10), (12, 1)):
+        process(pid, parent, seconds=1)
+    daemons = Daemons(proc=str(tmp_path), trees={"ours": 7, "theirs": 10})
+    assert daemons.pids() == [7, 8, 9, 10, 11] and daemons.only("theirs").pids() == [10, 11]
+    meter = Meter(daemons)
+    process(8, 7, seconds=3, waited=2)  # it has waited for the end of 9, which had spent 1 s more
+    shutil.rmtree(tmp_path / "9")
+    process(11, 10, seconds=2)
+    process(13, 10, seconds=1)
+    assert meter.read(2) == (2.5, "ours 1.500, theirs 1.000")
 
 
 def test_own_processes_can_be_read() -> None:
