@@ -26,6 +26,7 @@ from nova.host.net import filters, forwarding, links, nat
 from nova.host.net.dnsmasq import Dnsmasq, Host, Service, Settings
 from nova.host.net.nft import Nft
 from nova.network.batch import Batch
+from nova.network.floating import FloatingAddresses
 from nova.network.leases import Leases, LeaseSocket
 from nova.network.plumbing import Document, LeaseListener
 
@@ -55,6 +56,8 @@ class FlatDHCP:
         self._ensured: dict[str, Document] = {}
         self._dhcp: dict[str, Dnsmasq] = {}
         self._ports: dict[str, Document] = {}
+        self._floating = FloatingAddresses(self._directory / "floating.json", self._conf.public_interface or "lo",
+                                           self._conf.table)
         self._settings = Settings(self._directory, "", str(self._directory / "leases.sock"), self._conf.dnsmasq_user,
                                   self._conf.dnsmasq_config_file, self._conf.command_timeout)
 
@@ -69,6 +72,7 @@ class FlatDHCP:
         self._settings = dataclasses.replace(self._settings, script=self._script())
         self._socket = LeaseSocket(pathlib.Path(self._settings.socket), Leases(self._serves, lease).handle)
         self._socket.start()
+        self._floating.load()
         for file in sorted(self._directory.glob("*/network.json")):
             network = orjson.loads(file.read_bytes())
             self._networks[network["id"]] = network
@@ -134,12 +138,15 @@ class FlatDHCP:
             self._serve(vif)
         for device, macs in gone.items():
             self._forget(device, macs)
+        if self._floating.change(changed, gone):
+            self._translate()
 
     def stop(self) -> None:
         if self._socket is not None:
             self._socket.stop()
 
     def teardown(self) -> None:
+        self._floating.clear()
         for network in self.networks():
             self.remove_network(network, lambda: True)
         self._filters.teardown()
@@ -174,7 +181,8 @@ class FlatDHCP:
 
     def _translate(self) -> None:
         networks = self.networks()
-        self._nat.apply({nat.Subnet(n["bridge"], n["cidr"]) for n in networks}, {n["gateway"] for n in networks})
+        self._nat.apply({nat.Subnet(n["bridge"], n["cidr"]) for n in networks}, {n["gateway"] for n in networks},
+                        self._floating.ensure())
 
     def _outside(self) -> nat.Outside:
         conf = self._conf

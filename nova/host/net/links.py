@@ -98,6 +98,25 @@ def _join_uplink(ipr: Any, master: int, bridge: Bridge) -> None:
     ipr.link("set", index=index, master=master, state="up")
 
 
+def put_addresses(name: str, addresses: frozenset[str], owner: str) -> None:
+    """Of all addresses of the interface that carry ``owner`` as their label, it has exactly these; others stay."""
+    concurrency.offload(_put_addresses, name, addresses, owner)
+
+
+def _put_addresses(name: str, addresses: frozenset[str], owner: str) -> None:
+    with _netlink(f"addresses of {name}") as ipr:
+        index = _index(ipr, name)
+        if index is None:
+            raise errors.ConfigError(f"network.public_interface: this host has no interface {name}; name one that is "
+                                     "there")
+        found = {str(a.get_attr("IFA_LOCAL")) for a in ipr.get_addr(index=index, family=socket.AF_INET)
+                 if a.get_attr("IFA_LABEL") == owner}
+        for address in sorted(found - addresses):
+            _ignoring(errno.EADDRNOTAVAIL, ipr.addr, "del", index=index, address=address, prefixlen=32)
+        for address in sorted(addresses - found):
+            _ignoring(errno.EEXIST, ipr.addr, "add", index=index, address=address, prefixlen=32, label=owner)
+
+
 def remove(name: str) -> None:
     """Remove an interface; not there is fine."""
     concurrency.offload(_remove, name)

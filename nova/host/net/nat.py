@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Translation between guests and the outside: their connections leave under this host's address, metadata comes in."""
+"""Translation between guests and the outside: their connections leave under this host's address, or under a floating
+one of theirs, which leads in to them; metadata comes in."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import ipaddress
 from collections.abc import Collection
 from typing import Any
 
@@ -24,6 +26,14 @@ class Subnet:
     cidr: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Floating:
+    """A public address and the guest's address that it stands for."""
+
+    public: str
+    fixed: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outside:
     """How guests reach the world. ``source`` None: the address of the interface that the host's routes choose."""
@@ -35,17 +45,19 @@ class Outside:
 
 
 class Nat:
-    """The nat chains of one nova-network: made anew, in one transaction, when a network comes or goes."""
+    """The nat chains of one nova-network: made anew, in one transaction, when a network or floating address comes or
+    goes. Connections that are there go on."""
 
     def __init__(self, nft: Nft, outside: Outside, table: str = "nova") -> None:
         self._nft, self._outside, self._table = nft, outside, Table("inet", table)
         self._bridge = Table("bridge", table)
         self._lock = concurrency.Lock()
 
-    def apply(self, subnets: Collection[Subnet], gateways: Collection[str]) -> None:
-        """Translate for these subnets and no others. ``gateways`` are addresses that every host has for itself."""
+    def apply(self, subnets: Collection[Subnet], gateways: Collection[str],
+              floating: Collection[Floating] = ()) -> None:
+        """Translate for these and no others. ``gateways`` are addresses that every host has for itself."""
         ordered = sorted(subnets)
-        commands = self._commands(ordered, sorted(gateways))
+        commands = self._commands(ordered, sorted(gateways), sorted(floating))
         digest = hashlib.sha256(orjson.dumps(commands)).hexdigest()[:16]
         with self._lock:
             if digest != self._current():
@@ -56,15 +68,23 @@ class Nat:
         marks = [r.get("comment") for r in rules if r["chain"] == "postrouting"]
         return marks[-1] if marks else None
 
-    def _commands(self, subnets: list[Subnet], gateways: list[str]) -> list[Json]:
+    def _commands(self, subnets: list[Subnet], gateways: list[str], floating: list[Floating]) -> list[Json]:
         table = self._table
         commands = [
             table.add(), self._bridge.add(), self._bridge.set("gateways", "ipv4_addr"),
             {"flush": {"set": {"family": "bridge", "table": self._bridge.name, "name": "gateways"}}},
             *self._bridge.elements("add", "gateways", gateways),
             table.chain("prerouting", "prerouting", -100, "nat"), table.chain("postrouting", "postrouting", 100, "nat"),
-            table.flush("prerouting"), table.flush("postrouting"),
+            table.chain("redirect", "output", -100, "nat"),
+            table.flush("prerouting"), table.flush("postrouting"), table.flush("redirect"),
         ]
+        for f in floating:
+            inward: Json = {"dnat": {"family": "ip", "addr": f.fixed}}
+            commands += [table.rule(chain, match(field("ip", "daddr"), f.public), inward)
+                         for chain in ("prerouting", "redirect")]
+            commands += [table.rule("postrouting", match(field("ip", "saddr"), f.fixed), *self._leaving(s)[1:],
+                                    {"snat": {"family": "ip", "addr": f.public}})
+                         for s in subnets if ipaddress.ip_address(f.fixed) in ipaddress.ip_network(s.cidr)]
         if self._outside.metadata:
             host, port = self._outside.metadata
             commands += [table.rule(

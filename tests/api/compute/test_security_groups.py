@@ -116,7 +116,8 @@ def test_rules_that_can_be(api: Api, members: dict[str, Any], shown: tuple[Any, 
 
 @pytest.mark.parametrize("members", [
     {"ip_protocol": "gre"}, {"from_port": 0}, {"to_port": 65536}, {"from_port": 23}, {"from_port": "ssh"},
-    {"cidr": "10.0.0.0/33"}, {"cidr": "10.1.2.3/0"}, {"cidr": "here"}, {"cidr": f"10.0.0.0/{'8'.zfill(60)}"}, {"cidr": "fe80::1%eth0/64"}, {"ip_protocol": None}, {"from_port": None},
+    {"cidr": "10.0.0.0/33"}, {"cidr": "10.1.2.3/0"}, {"cidr": "here"},
+    {"cidr": f"10.0.0.0/{'8'.zfill(60)}"}, {"cidr": "fe80::1%eth0/64"}, {"ip_protocol": None}, {"from_port": None},
     {"to_port": ...}, {"ip_protocol": "icmp", "from_port": 256, "to_port": 0}, {"extra": 1},
     {"ip_protocol": "icmp", "from_port": "a", "to_port": 0}, {"parent_group_id": "x"}, {"group_id": "x"}])
 def test_rules_that_cannot_be(api: Api, members: dict[str, Any]) -> None:

@@ -96,6 +96,30 @@ def test_rules_open_a_guest_for_what_they_name(network: NetworkManager, pair: tu
         assert outside.is_shut_out("10.100.0.12", 8080)
 
 
+def test_floating_address_leads_in_and_out(start: Callable[..., NetworkManager], pair: tuple[Guest, Guest], cell: Cell,
+                                           outside: Machine) -> None:
+    """The guest is reached, and seen outside, under its floating address, through a restart, until that is gone."""
+    public, web = "203.0.113.77", [{"protocol": "tcp", "ports": [8080, 8080], "source": None}]
+    vif = cell.vifs["server-11"]
+    led = vif | {"ingress": web, "version": 2, "ips": [vif["ips"][0] | {"floating_ips": [public]}]}
+    cell.vifs["server-11"] = led
+    network = start()
+    network.sync()
+    first, second = pair
+    for _ in range(2):
+        with first.listening(8080), outside.listening(80):
+            assert outside.connects(public, 8080)
+            assert first.fetch(OUTSIDE, 80) == public
+            assert second.fetch(OUTSIDE, 80) == PUBLIC
+        network = start()
+    network.sync()
+    cell.vifs["server-11"] = led | {"version": 3, "ips": vif["ips"]}
+    network.sync()
+    with first.listening(8080), outside.listening(80):
+        assert outside.is_shut_out(public, 8080)
+        assert first.fetch(OUTSIDE, 80) == PUBLIC
+
+
 def test_false_addresses_are_dropped(pair: tuple[Guest, Guest], outside: Machine) -> None:
     first, _ = pair
     assert first.reaches(OUTSIDE)
