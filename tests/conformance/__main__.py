@@ -79,7 +79,11 @@ def run(place: Path, asked: argparse.Namespace) -> int:
     print(f"{time.monotonic() - began:.0f} s")
     for line in troubles[:20]:
         print(f"the cloud's log: {line}")
-    return 1 if outcome.failures(results) or troubles or not any(result.passed for result in results) else 0
+    wrong = outcome.failures(results)
+    if not wrong and (done.returncode or not any(result.passed for result in results)):
+        print(f"stestr ended with {done.returncode}: {done.stdout[-4000:]}{done.stderr[-4000:]}")
+        return 1
+    return 1 if wrong or troubles else 0
 
 
 def would_pass(results: list[outcome.Result], excluded: dict[str, str]) -> int:
