@@ -66,6 +66,9 @@ class Play:
         daemon.wait_ready()
         cluster.check(case.name)
         restarted = case.then == cases.RESTARTED
+        if restarted and moved is not None:
+            idle = moved - (daemon.ready_at - daemon.started_at)
+            assert idle <= AFTER_RESTART * _load(), f"{case.name}: moved {idle:.1f} s after it was ready"
         return Outcome(self._told(), moved, "restart" if restarted else "lease", settled,
                        daemon.ready_at - daemon.started_at if restarted else None)
 
@@ -133,5 +136,9 @@ class Play:
 
 
 def _patience() -> float:
-    """A machine that has more to do than this test is allowed to be that much slower."""
-    return 3.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """A machine that has more to do than this test is allowed to be that much slower; a start is mostly imports."""
+    return 3.0 * _load()
+
+
+def _load() -> float:
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

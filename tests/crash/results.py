@@ -71,16 +71,18 @@ def _told(row: Row) -> str:
 
 
 def _summary(rows: Iterable[Row]) -> Table:
-    """Of those that had something left to do."""
+    """Of those that had something left to do. A process that is back may move operations before it says READY."""
     by: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         by.setdefault((row["cloud"], row["process"], row["then"]), []).append(row)
     table = Table("cloud", "process", "then", "cases", "failed", "moving again: median", "worst", "ready: median",
-                  title="seconds")
+                  "from ready to moving: worst", title="seconds")
     for (cloud, process, then), group in by.items():
         moved = [row["moving again after"] for row in group if row["moving again after"] is not None]
         ready = [row["ready after"] for row in group if row["ready after"] is not None]
+        late = [max(0.0, row["moving again after"] - row["ready after"]) for row in group
+                if row["moving again after"] is not None and row["ready after"] is not None]
         table.add_row(cloud, process, then, str(len(group)), str(sum(row["ended"] == FAILED for row in group)),
                       *((f"{statistics.median(moved):.1f}", f"{max(moved):.1f}") if moved else ("", "")),
-                      f"{statistics.median(ready):.1f}" if ready else "")
+                      *((f"{statistics.median(ready):.1f}", f"{max(late):.1f}" if late else "") if ready else ("", "")))
     return table
