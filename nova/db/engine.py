@@ -23,6 +23,7 @@ from sqlalchemy import event, exc, pool
 
 from nova import concurrency, errors
 from nova.db.limits import Limits
+from nova.db.regex import sqlite_match
 from nova.db.witness import current as current_witness
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Database:
     def _prepare_sqlite(self, raw: sqlite3.Connection, record: Any) -> None:
         raw.isolation_level = None
         raw.create_function("nova_now", 0, concurrency.time)
+        raw.create_function("nova_regex_match", 2, sqlite_match, deterministic=True)
         for pragma in ("journal_mode=WAL", f"synchronous={self._synchronous}", "busy_timeout=30000", "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}")
 

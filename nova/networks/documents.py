@@ -73,8 +73,8 @@ def _ip(address: str, floating: Sequence[str] | None) -> Document:
 
 
 def all_addresses(vifs: Iterable[Mapping[str, Any]]) -> str:
-    """Every address in a network info, fixed and floating, for the filter of servers by address."""
-    return " ".join(a for v in vifs for ip in v["ips"] for a in (ip["address"], *ip.get("floating_ips", ())))
+    """Every address in a network info, fixed and floating, one a line, for the filter of servers by address."""
+    return "\n".join(a for v in vifs for ip in v["ips"] for a in (ip["address"], *ip.get("floating_ips", ())))
 
 
 def memberships(conn: sa.Connection, port_uuids: Collection[str]) -> dict[str, Membership]:

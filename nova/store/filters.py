@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from nova import errors, states
+from nova.db import regex
 from nova.db.cell.instances import instances
 
 if TYPE_CHECKING:
@@ -48,25 +49,15 @@ def sort_value(value: Any) -> tuple[int, Any]:
     return (0, 0) if value is None else (1, value)
 
 
-def pattern(text: str) -> re.Pattern[str]:
-    """A regular expression from outside: bounded, and refused when it does not compile."""
-    if len(text) > 255:
-        raise errors.Invalid("A regular expression may have at most 255 characters.")
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as e:
-        raise errors.Invalid(f"Invalid regular expression {text!r}: {e}") from e
-
-
 def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _regex_sql(column: sa.ColumnElement[Any], text: str) -> sa.ColumnElement[bool]:
-    pattern(text)
+    regex.compile(text)
     if re.fullmatch(r"[\w :@-]*", text):  # a plain word: a substring search is the same and every engine can do it
         return column.ilike(f"%{_like(text)}%", escape="\\")
-    return column.regexp_match(text, flags="i")
+    return regex.regex_match(column, text)
 
 
 def _status_sql(wanted: list[str]) -> sa.ColumnElement[bool]:
@@ -129,14 +120,14 @@ def _has(row: dict[str, Any], tags: list[str]) -> list[bool]:
 
 
 def _ips(row: dict[str, Any]) -> str:
-    return " ".join(ip["address"] for vif in row.get("network_info") or [] for ip in vif["ips"])
+    return "\n".join(ip["address"] for vif in row.get("network_info") or [] for ip in vif["ips"])
 
 
 _PLAIN: dict[str, Callable[[dict[str, Any], Any], bool]] = {
-    "name_regex": lambda row, v: bool(pattern(v).search(row["display_name"])),
-    "hostname_regex": lambda row, v: bool(pattern(v).search(row.get("hostname") or "")),
-    "ip_regex": lambda row, v: bool(pattern(v).search(_ips(row))),
-    "ip6_regex": lambda row, v: bool(pattern(v).search(_ips(row))),
+    "name_regex": lambda row, v: bool(regex.compile(v).search(row["display_name"])),
+    "hostname_regex": lambda row, v: bool(regex.compile(v).search(row.get("hostname") or "")),
+    "ip_regex": lambda row, v: bool(regex.compile(v).search(_ips(row))),
+    "ip6_regex": lambda row, v: bool(regex.compile(v).search(_ips(row))),
     "statuses": lambda row, v: states.status(row["vm_state"], row["task_state"]) in v,
     "uuids": lambda row, v: row["uuid"] in v,
     "tags_all": lambda row, v: all(_has(row, v)),

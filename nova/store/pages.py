@@ -15,8 +15,9 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy import exc
 
-from nova import states
+from nova import errors, states
 from nova.cells import Cell
 from nova.db.cell import instances as table
 from nova.store.filters import Reverse, conditions, sort_value
@@ -100,7 +101,10 @@ def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int,
     else:
         select = sa.select(*columns).where(*where).order_by(*by).limit(count)
     with cell.database.read() as conn:
-        rows = conn.execute(select).all()
+        try:
+            rows = conn.execute(select).all()
+        except exc.DataError as e:  # an expression that the engine reads otherwise than we do
+            raise errors.Invalid("The servers cannot be filtered by this value.") from e
         chunk = Chunk(names, rows, len(rows) == count)
         if details:
             at = {name: names.index(name) for name in ("uuid", "vm_state", "has_volumes")}

@@ -147,6 +147,24 @@ def test_filters_find_what_is_there(site: Site) -> None:
         assert (filters, len(found)) == (filters, count)
 
 
+EXPRESSIONS = [("name_regex", "SERVER-0000[1-3]$", 3), ("name_regex", "^(?:x|server-0029)\\d", 10),
+               ("hostname_regex", "^server-.*7$", 30), ("name_regex", "[[:alpha:]]-0001\\d{1}$", 10),
+               ("ip_regex", "^10[.]100[.]0[.]1$", 1), ("ip_regex", "^192[.]0[.]2[.]7$", 1), ("name_regex", "(a+)+$", 0),
+               ("name_regex", "a.c$", 0), ("name_regex", "^server-00000$|^server-00299$", 2)]
+
+
+def test_expressions_mean_the_same_everywhere(site: Site) -> None:
+    made = fill(site, 300, CELL1, CELL2)
+    with site.cells[CELL1].write() as conn:
+        conn.execute(instances.instances.update().where(instances.instances.c.uuid == made[0]).values(
+            addresses="10.100.0.0\n192.0.2.7"))
+    for name, text, count in EXPRESSIONS:
+        found = site.servers.page(ME, Query("p", filters={name: text})).rows
+        assert (text, len(found)) == (text, count)
+    with pytest.raises(errors.Invalid, match="Invalid regular expression"):
+        site.servers.page(ME, Query("p", filters={"name_regex": "(?=a)"}))
+
+
 # -- how the engines find them -----------------------------------------------------------------------------------------
 
 
