@@ -29,7 +29,7 @@ from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.db.operations import OperationTables
 from nova.db.services import ServiceTables
-from nova.store import idempotency
+from nova.store import events, idempotency, phases
 
 LOG = logging.getLogger(__name__)
 #: Seconds between two nudges of a janitor for the same row of a host.
@@ -235,6 +235,9 @@ def _pull(conn: sa.Connection, row: dict[str, Any], step: str, data: dict[str, A
 
 
 def _fail(conn: sa.Connection, row: dict[str, Any], fault: dict[str, Any]) -> None:
+    was = events.before(conn, row["instance_uuid"])
     if cell_operations.advance(conn, row["uuid"], row["epoch"], state="failed", fault=fault):
         instances.update(conn, row["instance_uuid"], task_state=None, vm_state=states.ERROR)
         instances.add_fault(conn, row["instance_uuid"], fault)
+        if was is not None:
+            events.after(conn, was, phases.given_up(row, fault), service=events.CONDUCTOR)

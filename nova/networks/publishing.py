@@ -19,6 +19,7 @@ from nova.db.api import network_queries as queries
 from nova.db.cell import instances
 from nova.db.engine import Database
 from nova.networks import documents
+from nova.store import events
 
 
 class Publisher:
@@ -70,6 +71,7 @@ def _write(conn: sa.Connection, uuid: str, vifs: Sequence[documents.Document]) -
     if all(row[name] == value for name, value in values.items()):
         return None
     instances.update(conn, uuid, **values)
+    events.after(conn, events.seen(conn, row), service=events.CONDUCTOR)
     return str(row["host"]) if row["host"] else None
 
 

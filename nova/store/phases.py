@@ -45,6 +45,12 @@ def written(row: Row, values: Mapping[str, Any], event: Mapping[str, Any] | None
                     values.get("progress", 0), row.host, fault if failed or state == "failed" else None, row.inputs)
 
 
+def given_up(row: Mapping[str, Any], fault: Mapping[str, Any]) -> Happened:
+    """An operation is ended from outside, because nobody carries it out."""
+    return Happened(row["action"], row["uuid"], row["actor"], _failure(row["action"]), row["step"], "failed",
+                    host=row["host"], fault=fault, inputs=row["inputs"])
+
+
 def _on_host(row: Row, values: Mapping[str, Any], failed: bool) -> tuple[str, ...]:
     if failed:
         return _failure(row.action)

@@ -106,6 +106,8 @@ def _failures(route: Route) -> Iterable[int]:
 
 def _answer(route: Route, version: Version) -> Schema | None:
     operation = _aliased(shape(route))
+    if operation == "GET /servers/events":
+        return {"type": "string", "description": "Server-sent events, without an end."}
     if operation == "POST /servers":
         return {"anyOf": [
             {"type": "object", "required": ["server"],
@@ -157,7 +159,8 @@ def _components(version: Version) -> dict[str, Any]:
 def description(version: Version) -> openapi.Description:
     return openapi.Description(
         title="Compute API", about=_ABOUT, components=_components(version), successes=_successes, failures=_failures,
-        answer=_answer, headers=_headers, repeated=frozenset({"sort_key", "sort_dir", "status"}))
+        answer=_answer, headers=_headers, repeated=frozenset({"sort_key", "sort_dir", "status", "server", "event"}),
+        media_types={"/servers/events": "text/event-stream"})
 
 
 class OpenApi:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import types
 from typing import Any
 
 import orjson
@@ -23,16 +24,19 @@ from tests.functional.cloud import Cloud
 
 
 class Tokens:
-    """``project:role`` is a token until it is revoked."""
+    """``project:role`` is a token until it is revoked; ``expire_at`` is when new ones end."""
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.expire_at: float | None = None
 
     def __call__(self, environ: dict[str, Any]) -> RequestContext:
         token = environ.get("HTTP_X_AUTH_TOKEN", "")
         project, _, role = token.partition(":")
         if not role or token in self.revoked:
             raise errors.Unauthorized()
+        if self.expire_at is not None:
+            environ["nova.session"] = types.SimpleNamespace(token=types.SimpleNamespace(expires_at=self.expire_at))
         return RequestContext(user_id="u1", project_id=project, roles=(role,), is_admin=role == "admin")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from nova import states
+from nova import concurrency, states
 from nova.db.cell.outbox import outbox as cell_outbox
 from tests.functional.cloud import Cloud
 from tests.functional.notifications.streams import Client, Event, Fronted
@@ -176,6 +176,26 @@ def test_a_token_that_ends_takes_its_stream_along(cloud: Cloud, serve: Serve, mo
     with pytest.raises(EOFError):
         client.next()
     assert other.silent()
+
+
+def test_a_stream_ends_when_its_token_does(make_cloud: Callable[..., Cloud], serve: Serve) -> None:
+    cloud = make_cloud(conf_options={"notifications__stream_keepalive": 0.2})
+    front = serve(cloud)
+    other = front.listen().ready()
+    front.tokens.expire_at = concurrency.time() + 0.5
+    client = front.listen()
+    ended = client.until("end")
+    assert ended[-1].data == {"reason": "expired"} and concurrency.time() >= front.tokens.expire_at
+    assert client.last_id is not None and other.silent()
+
+
+def test_a_stop_of_the_process_ends_streams_where_they_can_go_on(cloud: Cloud, serve: Serve) -> None:
+    front = serve(cloud)
+    client = front.listen().ready()
+    front.hub.stop()
+    assert client.until("end")[-1].data == {"reason": "shutdown"}
+    again = serve(cloud).listen(last=client.last_id).until("ready")
+    assert [e.event for e in again] == ["ready"]
 
 
 def test_too_many_streams_are_refused(make_cloud: Callable[..., Cloud], serve: Serve) -> None:

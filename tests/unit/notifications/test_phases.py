@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nova.store.phases import accepted, written
+from nova.store.phases import accepted, given_up, written
 from nova.workflow import Row
 
 FAILED = {"event": "x", "result": "Error", "traceback": "Traceback"}
@@ -74,3 +74,9 @@ def test_what_nobody_needs_to_hear() -> None:
 def test_a_failure_carries_its_trace() -> None:
     happened = written(row("create", "h"), {"step_data": {"fault": {"message": "no"}}}, FAILED, at_host=True)
     assert happened is not None and happened.fault == {"message": "no", "traceback": "Traceback"}
+
+
+@pytest.mark.parametrize("action, phases", [("create", ("error",)), ("stop", ("exception",))])
+def test_who_is_given_up_has_failed(action: str, phases: tuple[str, ...]) -> None:
+    happened = given_up(record(action, "host") | {"host": "h"}, {"message": "deadline"})
+    assert (happened.phases, happened.state, happened.fault) == (phases, "failed", {"message": "deadline"})
