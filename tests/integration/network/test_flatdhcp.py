@@ -97,7 +97,7 @@ def test_rules_open_a_guest_for_what_they_name(network: NetworkManager, pair: tu
 
 
 def test_floating_address_leads_in_and_out(start: Callable[..., NetworkManager], pair: tuple[Guest, Guest], cell: Cell,
-                                           outside: Machine) -> None:
+                                           host: Machine, outside: Machine) -> None:
     """The guest is reached, and seen outside, under its floating address, through a restart, until that is gone."""
     public, web = "203.0.113.77", [{"protocol": "tcp", "ports": [8080, 8080], "source": None}]
     vif = cell.vifs["server-11"]
@@ -109,6 +109,7 @@ def test_floating_address_leads_in_and_out(start: Callable[..., NetworkManager],
     for _ in range(2):
         with first.listening(8080), outside.listening(80):
             assert outside.connects(public, 8080)
+            assert second.connects(public, 8080) and host.connects(public, 8080)
             assert first.fetch(OUTSIDE, 80) == public
             assert second.fetch(OUTSIDE, 80) == PUBLIC
         network = start()
