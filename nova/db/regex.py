@@ -87,6 +87,33 @@ def _mysql_match(element: Any, compiler: Any, **kw: Any) -> str:
     return f"({column} REGEXP CONCAT('(?im)', {text}))"
 
 
+class text_holds(GenericFunction[bool]):  # noqa: N801
+    """``text_holds(column, text)``: the column, JSON or not, holds the text as it stands, capitals and all."""
+
+    type = sa.Boolean()
+    name = "text_holds"
+    inherit_cache = True
+
+
+@compiles(text_holds, "sqlite")
+def _sqlite_holds(element: Any, compiler: Any, **kw: Any) -> str:
+    column, text = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(instr({column}, {text}) > 0)"
+
+
+@compiles(text_holds, "postgresql")
+def _postgresql_holds(element: Any, compiler: Any, **kw: Any) -> str:
+    column, text = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(strpos(CAST({column} AS TEXT), {text}) > 0)"
+
+
+@compiles(text_holds, "mysql")
+@compiles(text_holds, "mariadb")
+def _mysql_holds(element: Any, compiler: Any, **kw: Any) -> str:
+    column, text = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(INSTR({column}, BINARY {text}) > 0)"
+
+
 def sqlite_match(value: str | None, text: str) -> bool:
     """What SQLite calls."""
     return value is not None and compile(text).search(value) is not None

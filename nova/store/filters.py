@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import sqlalchemy as sa
 
 from nova import errors, states
@@ -74,8 +75,8 @@ def _status_sql(wanted: list[str]) -> sa.ColumnElement[bool]:
 
 
 def _tag_sql(tag: str) -> sa.ColumnElement[bool]:
-    """Tags are a JSON list of words without quotes or slashes, so a quoted word is found by text."""
-    return sa.cast(T.tags, sa.Text).like(f'%"{_like(tag)}"%', escape="\\")
+    """Tags are a JSON list of words, so a word is found by the text that stands for it there."""
+    return regex.text_holds(sa.type_coerce(T.tags, sa.Text), orjson.dumps(tag).decode())
 
 
 _SPECIAL: dict[str, Callable[[Any], sa.ColumnElement[bool]]] = {

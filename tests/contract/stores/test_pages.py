@@ -153,6 +153,25 @@ EXPRESSIONS = [("name_regex", "SERVER-0000[1-3]$", 3), ("name_regex", "^(?:x|ser
                ("name_regex", "a.c$", 0), ("name_regex", "^server-00000$|^server-00299$", 2)]
 
 
+def test_tags_are_found_as_they_stand(site: Site) -> None:
+    made = fill(site, 6, CELL1, CELL2)
+    given = (["Web"], ['say "hi"', "a%b"], ["wéb_1"], ["a\\b"], [], ["web", "Web"])
+    for uuid, tags in zip(made, given, strict=True):
+        for cell in (CELL1, CELL2):
+            with site.cells[cell].write() as conn:
+                conn.execute(instances.instances.update().where(instances.instances.c.uuid == uuid).values(tags=tags))
+
+    def found(**filters: list[str]) -> list[int]:
+        rows = site.servers.page(ME, Query("p", filters=filters, sort=(("created_at", "asc"),))).rows
+        return [made.index(row["uuid"]) for row in rows]
+
+    assert found(tags_all=["Web"]) == [0, 5] and found(tags_all=["web"]) == [5] and found(tags_all=["WEB"]) == []
+    assert found(tags_any=['say "hi"', "wéb_1", "wéb-1"]) == [1, 2] and found(tags_all=["a\\b"]) == [3]
+    assert found(tags_all=["a%b"]) == [1] and found(tags_any=["a_b", "a%", "hi"]) == []
+    assert found(tags_all=["web", "Web"]) == [5] and found(not_tags_all=["web", "Web"]) == [0, 1, 2, 3, 4]
+    assert found(not_tags_any=["web", "Web"]) == [1, 2, 3, 4]
+
+
 def test_expressions_mean_the_same_everywhere(site: Site) -> None:
     made = fill(site, 300, CELL1, CELL2)
     with site.cells[CELL1].write() as conn:
