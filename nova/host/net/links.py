@@ -16,6 +16,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from nova import concurrency, errors
 
+_ARP, _BROADCAST = 0x0806, b"\xff" * 6
+_REQUEST = bytes.fromhex("0001" "0800" "06" "04" "0001")  # Ethernet, IPv4, their lengths, request
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bridge:
@@ -99,7 +102,10 @@ def _join_uplink(ipr: Any, master: int, bridge: Bridge) -> None:
 
 
 def put_addresses(name: str, addresses: frozenset[str], owner: str) -> None:
-    """Of all addresses of the interface that carry ``owner`` as their label, it has exactly these; others stay."""
+    """Of all addresses of the interface that carry ``owner`` as their label, it has exactly these; others stay.
+
+    Neighbours are told of new ones.
+    """
     concurrency.offload(_put_addresses, name, addresses, owner)
 
 
@@ -115,6 +121,18 @@ def _put_addresses(name: str, addresses: frozenset[str], owner: str) -> None:
             _ignoring(errno.EADDRNOTAVAIL, ipr.addr, "del", index=index, address=address, prefixlen=32)
         for address in sorted(addresses - found):
             _ignoring(errno.EEXIST, ipr.addr, "add", index=index, address=address, prefixlen=32, label=owner)
+        mac = next(iter(ipr.get_links(index))).get_attr("IFLA_ADDRESS")
+        if mac and int(mac.replace(":", ""), 16):
+            _announce(name, bytes.fromhex(mac.replace(":", "")), sorted(addresses - found))
+
+
+def _announce(name: str, mac: bytes, addresses: list[str]) -> None:
+    """ARP requests of an address for itself (RFC 5227, section 3): whoever knows another owner learns this one."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ARP)) as raw:
+        raw.bind((name, _ARP))
+        for address in addresses:
+            own = ipaddress.IPv4Address(address).packed
+            raw.send(_BROADCAST + mac + _ARP.to_bytes(2, "big") + _REQUEST + mac + own + bytes(6) + own)
 
 
 def remove(name: str) -> None:

@@ -121,6 +121,19 @@ def test_floating_address_leads_in_and_out(start: Callable[..., NetworkManager],
         assert first.fetch(OUTSIDE, 80) == PUBLIC
 
 
+def test_neighbours_hear_of_a_floating_address_that_moved_here(
+        start: Callable[..., NetworkManager], pair: tuple[Guest, Guest], cell: Cell, outside: Machine) -> None:
+    public, vif = "203.0.113.78", cell.vifs["server-11"]
+    outside.run("ip", "neigh", "replace", public, "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "stale")
+    time.sleep(1.1)  # the kernel keeps an entry for a second against whoever claims it (neigh/*/locktime)
+    network = start(public_interface="ext0")
+    cell.vifs["server-11"] = vif | {"version": 2, "ips": [vif["ips"][0] | {"floating_ips": [public]}],
+                                    "ingress": [{"protocol": "icmp", "ports": None, "source": None}]}
+    network.sync()
+    until(lambda: "02:00:00:00:00:01" not in outside.run("ip", "neigh", "show", public))
+    assert outside.reaches(public)
+
+
 def test_false_addresses_are_dropped(pair: tuple[Guest, Guest], outside: Machine) -> None:
     first, _ = pair
     assert first.reaches(OUTSIDE)
