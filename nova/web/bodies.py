@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from nova import errors
 
 MAX_DEPTH = 32
+_KEY_ENDS = re.compile(rb'"[ \t\r\n]*:')
 _MALFORMED = "Malformed request body"
 
 
@@ -26,7 +28,7 @@ def parse(raw: bytes) -> Any:
     keys, nul = _survey(value, b"\\u0000" in raw)
     if nul:
         raise errors.Invalid("Malformed request body: the NUL character is not allowed")
-    if raw.count(b'":') != keys:
+    if len(_KEY_ENDS.findall(raw)) != keys:  # there may be more in texts, but never fewer
         _refuse_repeated_keys(raw)
     return value
 

@@ -14,6 +14,7 @@ import pytest
 
 from nova import conf
 from nova.cmd.manage.commands import nova_manage
+from nova.cmd.policy import nova_policy
 from nova.cmd.standalone.commands import nova_standalone
 from nova.cmd.status import nova_status
 
@@ -22,7 +23,7 @@ DOC = ROOT / "doc"
 PAGES = sorted([*DOC.glob("source/**/*.rst"), *DOC.glob("source/**/*.md"), *DOC.glob("decisions/*.md"),
                 ROOT / "README.rst"])
 COMMANDS: dict[str, click.Group] = {"nova-manage": nova_manage, "nova-standalone": nova_standalone,
-                                    "nova-status": nova_status}
+                                    "nova-status": nova_status, "nova-policy": nova_policy}
 #: Sections that libraries bring.
 FOREIGN = {"oslo_policy", "oslo_messaging_rabbit", "oslo_messaging_notifications", "oslo_concurrency",
            "keystone_authtoken"}

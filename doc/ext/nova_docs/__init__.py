@@ -11,7 +11,7 @@ from typing import Any
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx. The modules are imported here, so that one can be run without the others."""
-    from nova_docs import decisions, notifications, operations, options, packages, routes
+    from nova_docs import decisions, notifications, operations, options, packages, routes, rules
 
     app.add_directive("nova-routes", routes.RoutesDirective)
     app.add_directive("nova-options", options.OptionsDirective)
@@ -19,6 +19,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("nova-transitions", operations.TransitionsDirective)
     app.add_directive("nova-notifications", notifications.NotificationsDirective)
     app.add_directive("nova-payloads", notifications.PayloadsDirective)
+    app.add_directive("nova-rules", rules.RulesDirective)
     app.add_directive("nova-rows", packages.RowsDirective)
     app.add_directive("nova-packages", packages.PackagesDirective)
     app.add_directive("nova-decisions", decisions.DecisionsDirective)

@@ -87,7 +87,7 @@ def _successes(route: Route, version: Version) -> Sequence[int]:
 
 def _failures(route: Route) -> Iterable[int]:
     if route.rule is None:
-        return (404,)
+        return 400, 404, 406
     operation = _aliased(shape(route))
     path = operation.split()[1]
     found = [*_ANY]

@@ -130,6 +130,7 @@ def test_policy_is_asked_after_the_schema(call: Call) -> None:
                                           "Additional properties are not allowed ('y' was unexpected)"),
     (b'{"thing": {"name": "x", "size": 1.0}}', "Invalid input for field/attribute size. Value: 1.0. 1.0 is not of type "
                                                "'integer'"),
+    (b'{"thing": {"name": "a", "name" : "b"}}', "Malformed request body: the key 'name' is repeated in one object"),
     (b'{"thing": {"name": "a", "name": "b"}}', "Malformed request body: the key 'name' is repeated in one object"),
     (b'{"thing": {"name": "a\\u0000"}}', "Malformed request body: the NUL character is not allowed"),
     (b"[" * 50 + b"]" * 50, "Malformed request body: nested deeper than 32 levels"),

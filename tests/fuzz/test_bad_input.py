@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud under bad input: every answer is a documented one, its memory stays, and another client does not notice.
+
+One minute, ten at full length. Each request is drawn from the seed; what the cloud had become by then is not.
+"""
+
+from __future__ import annotations
+
+import collections
+import random
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+import pytest
+
+from nova.api import compute
+from nova.cmd.policy import routes
+from nova.web.openapi import at, plain
+from nova.web.routing import Route
+from nova.web.versions import Version
+from tests.api.compute.bodies import smallest
+from tests.api.compute.world import KEY, earliest, latest
+from tests.conformance import cloud
+from tests.fuzz import spoil
+from tests.fuzz.client import Http, Site
+from tests.fuzz.conftest import LONG
+
+SECONDS = 600 if LONG else 60
+WORKERS = 2
+#: What the process may grow by after the first quarter, in MiB. Pools and caches fill; leaks do not end.
+GROWTH = 40
+LIMIT = 114688
+ENDLESS = ("/servers/events",)
+#: Would take away what the other requests need; they are sent to what is not there.
+FINAL = ("forceDelete", "shelveOffload")
+SPOILING = ("/os-quota-sets/{id}", "/os-quota-class-sets/{id}", "/os-services/{id}", "/os-hosts/{id}")
+QUERIES = ("", "limit=x", "limit=-1", "limit=99999999999999999999", "marker=%27", "marker=nope",
+           "sort_key=;&sort_dir=up", "all_tenants=maybe", "changes-since=no", "name=(", "name=%28%28a*)*b",
+           "status=&tags=,", "%00=1", "a=%ff", "_x=1", "limit=1&limit=2", "a=" + "b" * 5000, "ip=[",
+           "deleted=1&deleted=0", "user_id=%F0%9F%98%80", "&&=&", "a[]=1")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    directory = tmp_path_factory.mktemp("fuzz")
+    with cloud.running(sys.executable, directory):
+        yield Site(directory)
+        assert cloud.troubles(directory) == []
+
+
+class Documents:
+    """The statuses that /openapi.json tells of."""
+
+    def __init__(self, site: Site) -> None:
+        self._api, self._kept, self._lock = Http(site.port, site.tokens), dict[Version, Any](), threading.Lock()
+
+    def statuses(self, route: Route, version: Version) -> set[int]:
+        with self._lock:
+            if version not in self._kept:
+                path = f"/openapi.json?microversion={version}"
+                self._kept[version] = self._api("GET", path, front="/compute").body["paths"]
+            told = self._kept[version][plain(route.path)][route.method.lower()]["responses"]
+        return {int(status) for status in told}
+
+    def close(self) -> None:
+        self._api.close()
+
+
+class Fuzzer(threading.Thread):
+    """Sends one request after the other; ``wrong`` holds what was answered as it must not be."""
+
+    def __init__(self, site: Site, documents: Documents, seed: int, until: float) -> None:
+        super().__init__(daemon=True)
+        self._site, self._documents, self._draw, self._until = site, documents, random.Random(seed), until
+        self._api = Http(site.port, site.tokens)
+        self._routes = [route for route in routes(compute) if route.path not in (*ENDLESS, "/")]
+        self.statuses: collections.Counter[int] = collections.Counter()
+        self.kinds: collections.Counter[str] = collections.Counter()
+        self.asked: set[str] = set()
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        try:
+            while time.monotonic() < self._until and len(self.wrong) < 50:
+                self._one(self._draw.choice(self._routes))
+        except Exception as e:
+            self.wrong.append(f"the client ended: {e!r}")
+        finally:
+            self._api.close()
+
+    def _one(self, route: Route) -> None:
+        draw = self._draw
+        version = draw.choice((earliest(route), latest(route)))
+        who = draw.choice(("admin", "admin", "demo", "demo", "other"))
+        path, real = self._path(route, who)
+        headers = {"X-Auth-Token": self._site.tokens[who], "OpenStack-API-Version": f"compute {version}"}
+        allowed, raw, kind = self._documents.statuses(route, version), b"", "query"
+        if route.method in ("POST", "PUT"):
+            schema = at(route.body, version)
+            body = spoil.spoil(draw, self._good(route, schema), schema, route.action)
+            raw, kind, headers["Content-Type"] = body.raw, body.kind, body.media
+            if body.status is not None:
+                allowed = {body.status}
+        elif draw.random() < 0.5:
+            path += "?" + draw.choice(QUERIES)
+        if draw.random() < 0.03:
+            headers["OpenStack-API-Version"] = f"compute {draw.choice(('2.9999', '1.0', '3.1'))}"
+            allowed, kind = {406}, "version"
+        if len(raw) > LIMIT:
+            allowed = {413}
+        elif not real:
+            allowed = allowed | {404}  # some texts cannot be a part of a path
+        status, answer = self._api.send(route.method, "/compute/v2.1" + path, raw, headers)
+        self.statuses[status] += 1
+        self.kinds[kind] += 1
+        self.asked.add(route.template)
+        if status not in allowed or (who == "other" and self._site.ids["/servers/{id}"] in path and status < 300):
+            self.wrong.append(f"{route.method} {path} {kind} by {who} at {version}: {status}, not {sorted(allowed)}; "
+                              f"{raw[:300]!r} → {answer[:300]!r}")
+
+    def _path(self, route: Route, who: str) -> tuple[str, bool]:
+        """The path, and whether it names what is really there."""
+        real = self._draw.random() < 0.7
+        last = route.method == "DELETE" or route.action in FINAL or plain(route.path).startswith(SPOILING)
+        if last and not (who == "other" and route.path.startswith("/servers/")):
+            real = False
+        values = {}
+        for found in re.finditer(r"{([^}:]+)[^}]*}", route.path):
+            template = plain(route.path[:found.end()])
+            odd = quote(self._draw.choice(spoil.IDS), safe="%/.*{}'-") if self._draw.random() < 0.5 else "nothing"
+            values[found[1]] = self._site.id(template) if real else odd
+        return plain(route.path).format(**values), real
+
+    def _good(self, route: Route, schema: dict[str, Any] | None) -> Any:
+        if schema is None:
+            return {route.action: None} if route.action else None
+        body = smallest(schema)
+        if route.template == "POST /servers" and self._draw.random() < 0.5:
+            body["server"] |= {"imageRef": self._site.image, "flavorRef": self._site.flavor}
+        return body
+
+
+class Neighbour(threading.Thread):
+    """A client that does what clients do, and measures how long it waits."""
+
+    def __init__(self, site: Site, until: float) -> None:
+        super().__init__(daemon=True)
+        self._site, self._until, self._api = site, until, Http(site.port, site.tokens)
+        self.seconds: list[float] = []
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        server = self._site.ids["/servers/{id}"]
+        key = {"keypair": {"name": "neighbour", "public_key": KEY}}
+        round_: tuple[tuple[str, str, Any], ...] = (
+            ("GET", "/servers/detail", None), ("GET", f"/servers/{server}", None), ("GET", "/flavors/detail", None),
+            ("POST", "/os-keypairs", key), ("GET", "/limits", None), ("DELETE", "/os-keypairs/neighbour", None))
+        while time.monotonic() < self._until and not self.wrong:
+            for method, path, body in round_:
+                began = time.monotonic()
+                answer = self._api(method, path, body)
+                self.seconds.append(time.monotonic() - began)
+                if answer.status >= 300:
+                    self.wrong.append(f"{method} {path}: {answer}")
+            time.sleep(0.05)
+        self._api.close()
+
+    def told(self) -> str:
+        found = sorted(self.seconds)
+        return f"p50 {found[len(found) // 2] * 1000:.0f} ms, p99 {found[int(len(found) * 0.99)] * 1000:.0f} ms"
+
+
+def _alone(site: Site) -> Neighbour:
+    alone = Neighbour(site, time.monotonic() + SECONDS / 10)
+    alone.start()
+    alone.join(SECONDS)
+    return alone
+
+
+def test_bad_input_is_refused_and_nobody_else_notices(site: Site, seed: int,
+                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    process, documents, alone = psutil.Process(site.pid), Documents(site), _alone(site)
+    until = time.monotonic() + SECONDS
+    neighbour, fuzzers = Neighbour(site, until), [Fuzzer(site, documents, seed + n, until) for n in range(WORKERS)]
+    for thread in (neighbour, *fuzzers):
+        thread.start()
+    time.sleep(SECONDS / 4)
+    before = process.memory_info().rss
+    for thread in (neighbour, *fuzzers):
+        thread.join(SECONDS + 120)
+    documents.close()
+    after = process.memory_info().rss
+    statuses: collections.Counter[int] = sum((f.statuses for f in fuzzers), collections.Counter())
+    wrong = [*alone.wrong, *neighbour.wrong, *(line for f in fuzzers for line in f.wrong)]
+    with capsys.disabled():
+        told = ", ".join(f"{n} × {status}" for status, n in sorted(statuses.items()))
+        asked = set().union(*(f.asked for f in fuzzers))
+        print(f" {sum(statuses.values())} bad requests to {len(asked)} operations in {SECONDS} s: {told}; {len(wrong)} "
+              f"wrong. Memory {before >> 20} → {after >> 20} MiB. The neighbour alone: {alone.told()}; meanwhile: "
+              f"{neighbour.told()}", end="")
+    assert not wrong, "\n".join(wrong)
+    assert (after - before) >> 20 <= GROWTH
