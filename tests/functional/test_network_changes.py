@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova import concurrency, errors
 from nova.networks import floating_ips, security_groups, security_rules
 from nova.networks.pools import Pools
+from nova.operations.floating_ips import FloatingIps
+from nova.operations.security_groups import SecurityGroups
 from tests.functional.cloud import Cloud
 
 
@@ -46,3 +49,25 @@ def test_a_new_server_has_the_rules_of_its_groups_and_gives_its_address_back(clo
     with cloud.api.read() as conn:
         kept = floating_ips.get(conn, "p1", uuid=floating["uuid"])
     assert (kept["port_uuid"], kept["fixed_address"]) == (None, None)
+
+
+def test_quota_cannot_be_passed_by_asking_together(cloud: Cloud) -> None:
+    """Ten floating addresses and ten groups, ``default`` among them, however many ask at the same moment."""
+    Pools(cloud.api).add("public", "192.0.2.0/26")
+    floating, groups = FloatingIps(cloud.operations.deps), SecurityGroups(cloud.operations.deps)
+    outcomes: list[str] = []
+
+    def ask(number: int) -> None:
+        for what, act in (("address", lambda: floating.allocate(cloud.context(), None)),
+                          ("group", lambda: groups.create(cloud.context(), f"g{number}", ""))):
+            try:
+                act()
+                outcomes.append(what)
+            except errors.OverQuota:
+                outcomes.append(f"no {what}")
+
+    tasks = [concurrency.spawn(ask, n, name=f"asks-{n}") for n in range(16)]
+    for task in tasks:
+        task.join(60)
+    assert {o: outcomes.count(o) for o in outcomes} == {"address": 10, "no address": 6, "group": 9, "no group": 7}
+    assert len(floating.list(cloud.context())) == len(groups.list(cloud.context())) == 10
