@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from nova import errors
+from nova import concurrency, errors
 from nova.api.compute import server_events
 from nova.api.compute.server_events import ServerEvents
 from nova.context import RequestContext
@@ -108,11 +108,17 @@ class Client:
 
     def next(self) -> Event:
         """The next event with data; comments and bare ids are passed over. Raises EOFError at the end."""
-        while True:
-            fields = dict(line.partition(": ")[::2] for line in self._until(b"\n\n").decode().split("\n"))
-            self.last_id = fields.get("id", self.last_id)
-            if "data" in fields:
-                return Event(fields.get("id"), fields.get("event"), orjson.loads(fields["data"]))
+        while (event := self._block()) is None:
+            pass
+        return event
+
+    def _block(self) -> Event | None:
+        """The next paragraph of the stream, if it is an event."""
+        fields = dict(line.partition(": ")[::2] for line in self._until(b"\n\n").decode().split("\n"))
+        self.last_id = fields.get("id", self.last_id)
+        if "data" not in fields:
+            return None
+        return Event(fields.get("id"), fields.get("event"), orjson.loads(fields["data"]))
 
     def ready(self) -> Client:
         self.until("ready")
@@ -126,14 +132,18 @@ class Client:
         return found
 
     def silent(self, seconds: float = 0.5) -> bool:
-        self.sock.settimeout(seconds)
+        """No event comes; comments and bare ids are no events."""
+        end = concurrency.monotonic() + seconds
         try:
-            self.next()
+            while (left := end - concurrency.monotonic()) > 0:
+                self.sock.settimeout(left)
+                if self._block() is not None:
+                    return False
         except TimeoutError:
             return True
         finally:
             self.sock.settimeout(30)
-        return False
+        return True
 
     def close(self) -> None:
         self.sock.close()
