@@ -23,8 +23,8 @@ from nova.web.streams import Handover, Loop, Stream
 LOG = logging.getLogger(__name__)
 #: After this many milliseconds clients come back by themselves.
 _RETRY = b"retry: 2000\n"
-#: Seconds between two questions whether a client may still listen.
-_CHECK = 30.0
+#: Seconds between two questions whether a client may still listen: as long as a request may be let in by mistake.
+_CHECK = 5.0
 #: So much of the past is sent to one client; who is further behind reads its servers anew.
 _REPLAY = 10_000
 #: The name of the source where servers begin.
