@@ -147,6 +147,20 @@ def test_filters_find_what_is_there(site: Site) -> None:
         assert (filters, len(found)) == (filters, count)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_the_tool_that_fills_databases(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--database", site.api.url.render_as_string(False), "--project", "p", "--count", "12"]
+    assert seed.main(asked) == 1 and "no cell with hosts" in capsys.readouterr().err
+    with site.api.write() as conn:
+        mappings.map_host(conn, "h1", CELL1)
+        mappings.map_host(conn, "h2", CELL2)
+    assert seed.main(asked) == 0 and capsys.readouterr().out == "12\n"
+    rows = site.servers.page(ME, Query("p")).rows
+    assert [r["display_name"] for r in rows] == [f"server-{n:05}" for n in range(11, -1, -1)]
+    assert {(r["cell_uuid"], r["host"]) for r in rows} == {(CELL1, "h1"), (CELL2, "h2")}
+    assert seed.main(asked) == 1 and "has 12 servers" in capsys.readouterr().err
+
+
 EXPRESSIONS = [("name_regex", "SERVER-0000[1-3]$", 3), ("name_regex", "^(?:x|server-0029)\\d", 10),
                ("hostname_regex", "^server-.*7$", 30), ("name_regex", "[[:alpha:]]-0001\\d{1}$", 10),
                ("ip_regex", "^10[.]100[.]0[.]1$", 1), ("ip_regex", "^192[.]0[.]2[.]7$", 1), ("name_regex", "(a+)+$", 0),
