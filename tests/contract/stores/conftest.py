@@ -40,7 +40,7 @@ class Bench:
             "task_state": "spawning", "flavor": {"name": "f"}, "flavorid": "1", "vcpus": 1, "memory_mb": 512,
             "root_gb": 1, "ephemeral_gb": 0, "metadata": {}, "system_metadata": {}, "tags": [],
             "network_info": [{"id": "port"}], "security_groups": [], "scheduler_hints": {}, "host": host, "epoch": 1,
-            "image_properties": {}, "created_at": concurrency.time()}
+            "image_properties": {}, "created_at": concurrency.time(), "updated_at": concurrency.time()}
         with self.database.write() as conn:
             instances.insert(conn, [row | values])
         return uuid
