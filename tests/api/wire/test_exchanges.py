@@ -30,6 +30,8 @@ _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {
     # The list of versions has a request id like every other answer.
     "root-versions": ["header x-compute-request-id is new", "header x-openstack-request-id is new"],
 }
+#: What a look at a server finds that is being deleted depends on who is faster.
+_PERHAPS = {"server-show-deleting": ["status 404"]}
 #: Exchange → how what we answer begins to differ.
 KNOWN: dict[str, dict[str, list[str]]] = {
     "samples": {},
@@ -58,8 +60,8 @@ def test_answers_have_the_shape_of_nova_s(tmp_path: Path, session: str) -> None:
         for exchange in exchanges:
             if differences := list(again.differences(exchange)):
                 found[exchange.name] = differences
-    known = KNOWN[session]
+    known = KNOWN[session] | _PERHAPS
     new = {name: differences for name, differences in found.items()
            if not all(any(d.startswith(begin) for begin in known.get(name, ())) for d in differences)}
     assert new == {}
-    assert set(known) == set(found), "these are as Nova's now"
+    assert set(KNOWN[session]) <= set(found), "these are as Nova's now"
