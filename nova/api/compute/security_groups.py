@@ -6,7 +6,7 @@ Only rules that let packets in are known here; the Networking API shows the othe
 
 from __future__ import annotations
 
-import uuid as uuids
+import re
 from typing import Any
 
 from nova import errors
@@ -27,6 +27,7 @@ _MEMBERS: s.Schema = {"parent_group_id": _ANY, "ip_protocol": _TEXT, "from_port"
 _CREATE_RULE = s.wrapped("security_group_rule", s.object_of(_MEMBERS, ("parent_group_id",)))
 _INDEX = query({"limit": s.NUMBER, "offset": s.NUMBER, "all_tenants": s.TEXT})
 
+_DIGITS = re.compile("[0-9a-f]{32}")
 _RULE = "os_compute_api:os-security-groups:"
 _OLD = ("2.1", "2.35")
 SERVER_ROUTES = (
@@ -114,10 +115,10 @@ def _id(value: Any) -> str:
     text = str(value)
     if text.isascii() and text.isdigit() and len(text) < 32:
         raise errors.NotFound(f"Security group {text} not found.")
-    try:
-        return str(uuids.UUID(text))
-    except ValueError as e:
-        raise errors.Invalid("Security group id should be uuid") from e
+    digits = text.replace("-", "").lower()
+    if not _DIGITS.fullmatch(digits):
+        raise errors.Invalid("Security group id should be uuid")
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _texts(request: Request) -> tuple[str, str]:
