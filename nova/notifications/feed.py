@@ -64,8 +64,8 @@ Deliver = Callable[[str, list[dict[str, Any]]], None]
 
 
 class Feed:
-    """``sources()`` are the databases now. What happens to a server happens in the one named ``first`` before it happens
-    anywhere else, and is delivered in that order; otherwise sources are independent of each other.
+    """``sources()`` are the databases now. What happens to a server happens in the one named ``first`` before it
+    happens anywhere else, and is delivered in that order; otherwise sources are independent of each other.
 
     ``retention`` is for how many seconds events are asked for and kept, ``hearsay`` how long writers may take to notice
     that they are asked.
