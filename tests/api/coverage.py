@@ -27,7 +27,7 @@ Key = tuple[str, str, str]
 Record = tuple[Key, str, int]
 #: These ask every route the same; what they get proves nothing about what an operation does.
 WALKERS = ("test_routes.py::test_strangers", "test_routes.py::test_readers", "test_routes.py::test_nonsense",
-           "test_routes.py::test_odd", "test_matrix.py", "test_operations.py", "tests/fuzz/")
+           "test_routes.py::test_odd", "test_matrix.py", "tests/fuzz/")
 #: Paths of our own that look like those of the table.
 OWN_PATHS = ("/servers/events", "/os-placement-explain")
 
