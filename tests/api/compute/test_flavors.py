@@ -141,7 +141,8 @@ def test_extra_specs(api: Api) -> None:
 
 @pytest.mark.parametrize(("key", "value", "good"), [
     ("hw:numa_nodes", "foo", False), ("hw:numa_nodes", "2", True), ("hw:banana", "1", False), ("my:own", "x", True),
-    ("hw:cpu_policy", "Dedicated", False), ("trait:HW_CPU_X86_AVX2", "required", True), ("quota:cpu_shares", "x", False),
+    ("hw:cpu_policy", "Dedicated", False),
+    ("trait:HW_CPU_X86_AVX2", "required", True), ("quota:cpu_shares", "x", False),
     ("trait:CUSTOM_GOLD", "maybe", False), ("resources1:VCPU", "2", True), ("hw:mem_page_size", "2048", True),
     ("resources:VCPU", "many", False), ("plain", "anything", True), ("group_policy", "sometimes", False)])
 def test_known_extra_specs_are_checked_from_2_86(api: Api, key: str, value: str, good: bool) -> None:

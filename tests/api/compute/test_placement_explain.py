@@ -79,7 +79,8 @@ def test_an_administrator_sees_hosts_weights_and_reasons(cloud: Api) -> None:
     first = told["first"]
     assert (first["considered"], first["candidates"], first["message"]) == (2, 1, None)
     assert first["selected"]["host"] == "host1" and first["alternates"] == []
-    assert [(f["filter"], f["refused"], list(f["hosts"])) for f in first["filters"]] == [("compute service", 1, ["host2"])]
+    assert [(f["filter"], f["refused"], list(f["hosts"])) for f in first["filters"]] == [
+        ("compute service", 1, ["host2"])]
     assert [w["host"] for w in first["weights"]] == ["host1"]
 
 

@@ -60,7 +60,8 @@ def test_how_many_are_known() -> None:
 
 @pytest.mark.parametrize("name", [
     "hw:nonsense", "hw:numa_cpus", "hw:numa_cpus.x", "hw_rng:", "os:", "quota:cpu_", "capabilities:nonsense",
-    "capabilities:vcpus:more", "resources:NOT_A_CLASS", "resources_1:CUSTOM_", "trait:NOT_A_TRAIT", "trait2:CUSTOM_a", "traits:x",
+    "capabilities:vcpus:more", "resources:NOT_A_CLASS", "resources_1:CUSTOM_", "trait:NOT_A_TRAIT", "trait2:CUSTOM_a",
+    "traits:x",
     "aggregate_instance_extra_specs:", "accel:x", "vmware:x", "pci_passthrough:x"])
 def test_names_that_a_known_namespace_does_not_have(name: str) -> None:
     with pytest.raises(errors.Invalid, match="does not appear to be a valid extra spec"):
