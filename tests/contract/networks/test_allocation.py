@@ -199,7 +199,7 @@ def test_audit_finds_what_belongs_to_nobody(networks: Networks, allocate: Alloca
         conn.execute(sa.delete(tables.ports).where(tables.ports.c.instance_uuid == broken))
         leaks = allocation.audit(conn, {living})
     assert [(leak.kind, leak.owner) for leak in leaks if leak.kind == "port"] == [("port", dead)]
-    assert [leak.kind for leak in leaks] == ["port", "address"]
+    assert [leak.kind for leak in leaks] == ["port", "address", "membership"]
     for leak in leaks:
         with db.write() as conn:
             assert [allocation.repair(conn, leak), allocation.repair(conn, leak)] == [True, False]
