@@ -63,7 +63,8 @@ def test_this_walks_all_routes(shared: Api) -> None:
 def test_strangers_are_refused(shared: Api, route: Route) -> None:
     for who in (None, "nonsense"):
         status, body = shared.call(route.method, _url(route), {} if route.body else None, who=who)
-        assert (status, body["error"]["code"]) == (401, 401)
+        assert status == 401
+        assert body is None if route.method == "HEAD" else body["error"]["code"] == 401
 
 
 def _body(route: Route) -> object:
