@@ -37,7 +37,7 @@ class Heartbeats:
 
     def __init__(self, database: Database, *, interval: float = 1.0) -> None:
         self._db, self._interval = database, interval
-        self._lock = concurrency.Lock()
+        self._lock, self._writing = concurrency.Lock(), concurrency.Lock()
         self._beats: dict[tuple[str | None, str], None] = {}
         self._stop = concurrency.Event()
         self._task: concurrency.Task | None = None
@@ -56,14 +56,16 @@ class Heartbeats:
             self._beats[(host, incarnation)] = None
 
     def flush(self) -> None:
-        with self._lock:
-            beats, self._beats = list(self._beats), {}
-        of_hosts = [(host, incarnation) for host, incarnation in beats if host is not None]
-        trusted = [incarnation for host, incarnation in beats if host is None]
-        if of_hosts:
-            self._db.run(lambda conn: services.heartbeat_of(conn, of_hosts))
-        if trusted:
-            self._db.run(lambda conn: services.heartbeat(conn, trusted))
+        """When it returns, all that was added before is written, whoever writes it."""
+        with self._writing:
+            with self._lock:
+                beats, self._beats = list(self._beats), {}
+            of_hosts = [(host, incarnation) for host, incarnation in beats if host is not None]
+            trusted = [incarnation for host, incarnation in beats if host is None]
+            if of_hosts:
+                self._db.run(lambda conn: services.heartbeat_of(conn, of_hosts))
+            if trusted:
+                self._db.run(lambda conn: services.heartbeat(conn, trusted))
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval):

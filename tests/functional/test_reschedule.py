@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from nova import errors
+from nova import concurrency, errors
 from nova.objects.store import STORE_METHODS
 from tests.functional import truth
 from tests.functional.cloud import Cloud
@@ -97,14 +97,19 @@ def test_a_clean_up_that_fails_is_made_up_for_later(make_cloud: Callable[..., Cl
 
 
 @contextlib.contextmanager
-def cut_off(store: Any) -> Iterator[None]:
-    """The host reaches its conductor no more."""
+def cut_off(cloud: Cloud, store: Any) -> Iterator[None]:
+    """The host reaches its conductor no more; what it has said before is written down."""
+    noticed = concurrency.Event()
+
     def silent(*args: Any, **kwargs: Any) -> Any:
+        noticed.set()
         raise errors.Unavailable("This host is cut off.")
 
     for name in STORE_METHODS:
         setattr(store, name, silent)
     try:
+        assert noticed.wait(30)  # its heartbeats come one by one: no earlier one is under way any more
+        truth.write_heartbeats(cloud)
         yield
     finally:
         for name in STORE_METHODS:
@@ -120,7 +125,7 @@ def test_a_build_does_not_wait_for_a_host_that_is_down(cloud: Cloud) -> None:
     lost = cloud.hosts[first].manager
     second = next(name for name in cloud.hosts if name != first)
     cloud.hosts[second].manager.driver.knobs.release("spawn")
-    with cut_off(lost._store):
+    with cut_off(cloud, lost._store):
         truth.silence(cloud, first, 61.0)
         row = cloud.wait_state(uuid, "active", timeout=60)
         assert row["host"] == second
@@ -140,7 +145,7 @@ def test_a_build_waits_for_its_host_when_there_is_no_other(make_cloud: Callable[
     manager.driver.knobs.hang("spawn")
     uuid = cloud.boot()[0]
     cloud.wait(lambda: truth.guests(cloud).get(uuid))
-    with cut_off(manager._store):
+    with cut_off(cloud, manager._store):
         truth.silence(cloud, "host1", 61.0)
         epoch = cloud.server(uuid)["epoch"]  # type: ignore[index]
         for _ in range(3):

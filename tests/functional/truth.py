@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nova.cmd.wiring.control import CellConductorService
 from nova.conductor.audit import Auditor
 from nova.db.api import cells as mappings
 from nova.db.api import networks, placement, quotas
@@ -52,6 +53,13 @@ def provider_of(cloud: Cloud, host: str) -> str:
     with cloud.api.read() as conn:
         p = placement.providers.c
         return str(conn.execute(sa.select(p.uuid).where(p.name == host)).scalar_one())
+
+
+def write_heartbeats(cloud: Cloud) -> None:
+    """What the conductors of cells have heard of their hosts goes into the tables now."""
+    for service in cloud.services:
+        if isinstance(service, CellConductorService):
+            service.heartbeats.flush()
 
 
 def silence(cloud: Cloud, host: str, seconds: float) -> None:
