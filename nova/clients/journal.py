@@ -26,7 +26,7 @@ class StoreJournal:
 
     def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Any,
              event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
-        self._record(row, "hand", level=level, step=step, data=data, effect=effect, event=event, state=state,
+        self._record(row, "hand", level=level, host=host, step=step, data=data, effect=effect, event=event, state=state,
                      fault=fault)
         return data
 

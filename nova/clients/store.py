@@ -51,6 +51,10 @@ class RemoteStore:
     def instance_power_states(self, host: str, states: dict[str, int]) -> None:
         self._call("instance_power_states", host=host, states=states)
 
+    def servers_moving(self, host: str) -> list[str]:
+        uuids: list[str] = self._call("servers_moving", host=host)
+        return uuids
+
     def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:
         works: list[Work] = self._call("operations_due", host=host, incarnation=incarnation, running=running)
         return works

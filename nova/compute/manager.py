@@ -44,15 +44,16 @@ class Settings:
 
 
 class ComputeManager:
-    """``nudge_up(row)`` tells the orchestrators of the cell that a row was handed to them."""
+    """``nudge(row)`` tells the orchestrators of the cell that a row was handed on; they tell the other host of a move.
+    """
 
-    def __init__(self, settings: Settings, driver: Any, store: Store, networking: Networking, nudge_up: Any,
+    def __init__(self, settings: Settings, driver: Any, store: Store, networking: Networking, nudge: Any,
                  inventory_changed: Any = lambda: None) -> None:
         self.settings, self.driver = settings, driver
         self._store, self._networking = store, networking
         self.service = Service.new(uuid=concurrency.uuid4(), host=settings.host, binary="nova-compute",
                                    topic="compute", version=settings.version, incarnation=concurrency.uuid4())
-        self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge_up)
+        self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge)
         self._epochs = Epochs(settings.state_path / "epochs")
         self._reporter = Reporter(settings, driver, store, inventory_changed)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")

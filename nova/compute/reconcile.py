@@ -41,6 +41,8 @@ class Reconciler:
         if not here:
             return []
         known = {server.uuid for server in self._store.instances_on_host(self._host)}
+        if not known.issuperset(here):
+            known.update(self._store.servers_moving(self._host))
         return [uuid for uuid in here if uuid not in known]
 
     def remove(self, uuids: Iterable[str]) -> list[str]:
@@ -75,7 +77,7 @@ class Reconciler:
         try:
             return bool(self._store.instance_get(uuid).deleted)
         except errors.NotFound:
-            return self._driver.exists(uuid)  # type: ignore[no-any-return]
+            return self._driver.exists(uuid) and uuid not in self._store.servers_moving(self._host)
 
     def _name(self, uuid: str) -> str:
         """What the hypervisor calls a guest; one that died while it was made may have files and no name yet."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nova import concurrency
 from nova.objects.compute_node import ComputeNode
 from nova.objects.store import Store
+from nova.virt.interfaces import abilities_of
 
 if TYPE_CHECKING:
     from nova.compute.manager import Settings
@@ -23,12 +24,13 @@ class Reporter:
 
     def report(self) -> bool:
         """Send the inventory if it differs from what was last sent; True if it was."""
-        inventory = self._driver.inventory()
-        digest = inventory.digest()
+        inventory, abilities = self._driver.inventory(), abilities_of(self._driver)
+        digest = inventory.digest(abilities)
         if digest == self._sent:
             return False
         values = {k: v for k, v in inventory.as_dict().items() if k in ComputeNode.fields}
         values["traits"] = list(inventory.traits)
+        values["abilities"] = list(abilities)
         values["supported_instances"] = [list(i) for i in inventory.supported_instances]
         node = ComputeNode.new(**values | {"uuid": self._uuid, "host": self._settings.host, "digest": digest,
                                            "uptime": self._driver.uptime()})

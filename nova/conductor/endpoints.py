@@ -136,6 +136,9 @@ class StoreEndpoint(Endpoint):
     def instance_power_states(self, context: RequestContext, host: str, states: dict[str, int]) -> None:
         self._for().instance_power_states(host, states)
 
+    def servers_moving(self, context: RequestContext, host: str) -> list[str]:
+        return self._for().servers_moving(host)
+
     def operations_due(self, context: RequestContext, host: str, incarnation: str, running: list[str]) -> list[Work]:
         return self._for().operations_due(host, incarnation, running) if host in self._due else []
 

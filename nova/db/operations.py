@@ -257,6 +257,13 @@ class OperationTables:
                             .order_by(t.c.created_at.desc(), t.c.seq.desc())).mappings().all()
         return [dict(r) for r in rows]
 
+    def open_moves(self, conn: sa.Connection) -> list[tuple[str, dict[str, Any]]]:
+        """(server, step data) of the open operations of servers that are where they are, or on their way."""
+        t = self.operations
+        rows = conn.execute(sa.select(t.c.instance_uuid, t.c.step_data).where(
+            t.c.state.in_(OPEN_STATES), t.c.action.not_in(("create", "delete"))))
+        return [(row.instance_uuid, row.step_data) for row in rows]
+
     def events_of(self, conn: sa.Connection, operation_uuid: str) -> list[dict[str, Any]]:
         t = self.steps
         rows = conn.execute(sa.select(t).where(t.c.operation_uuid == operation_uuid).order_by(t.c.id)).mappings().all()

@@ -9,7 +9,8 @@ from nova.objects.base import Json, NovaObject, register, remotable
 @register
 class ComputeNode(NovaObject):
     """Sizes as named in the field; ``inventory`` is {resource class: {total, reserved, min_unit, max_unit, step_size,
-    allocation_ratio}}; ``digest`` is over everything that placement must know, so that an equal one needs no report."""
+    allocation_ratio}}; ``abilities`` are the interfaces that the host's driver implements, by name; ``digest`` is over
+    everything that placement must know, so that an equal one needs no report."""
 
     uuid: str
     host: str
@@ -33,6 +34,7 @@ class ComputeNode(NovaObject):
     supported_instances: Json = []
     metrics: Json = []
     traits: list[str] = []
+    abilities: list[str] = []
     inventory: Json = {}
     numa_topology: Json
     pci_devices: Json = []

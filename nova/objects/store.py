@@ -48,6 +48,11 @@ class Store(Protocol):
         """Power states seen by the hypervisor, by server uuid; one call for all that changed."""
         ...
 
+    def servers_moving(self, host: str) -> list[str]:
+        """The uuids of servers that an open operation moves to or from the host: their guests may be there although
+        their records name another."""
+        ...
+
     # -- operations
 
     def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:

@@ -16,7 +16,7 @@ from nova.clients.nudges import Sender
 from nova.clients.orchestrator import OrchestratorClient
 from nova.clients.scheduler import SchedulerClient
 from nova.context import RequestContext, service_context
-from nova.db.cell import instances
+from nova.db.cell import compute_nodes, instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.db.engine import Database
@@ -118,9 +118,17 @@ def host_is_down(conn: sa.Connection, host: str, lease: float) -> bool:
     return living_host(conn, host, lease) is None
 
 
+def require_ability(conn: sa.Connection, server: dict[str, Any], shape: Shape, name: str,
+                    unable: type[errors.NovaError] = errors.Conflict) -> None:
+    """Raises ``unable`` when the driver of the server's host cannot do this: told before anything starts."""
+    if shape.ability is not None and shape.ability not in compute_nodes.abilities(conn, server["host"]):
+        raise unable(f"Cannot '{name}' instance {server['uuid']}: its host offers no {shape.ability}.")
+
+
 def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
-                   inputs: dict[str, Any]) -> dict[str, Any]:
-    """SINGLE-HOST: compare-and-set of the task state and the operation's row, in one transaction of the cell."""
+                   inputs: dict[str, Any], *, unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+    """SINGLE-HOST: compare-and-set of the task state and the operation's row, in one transaction of the cell.
+    ``unable`` is raised when the host's driver lacks the shape's ability."""
     cell, server = located(deps, context, uuid)
     refuse_locked(context, server)
     rule = check_state(server, transition, name)
@@ -130,6 +138,7 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)
+        require_ability(conn, fresh, shape, name, unable)
         owner = living_host(conn, fresh["host"], deps.lease)
         if owner is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")

@@ -21,6 +21,7 @@ from nova.objects.service import Service
 from nova.objects.work import Work
 from nova.store import events, journals, phases, record_events
 from nova.workflow import Row
+from nova.workflow.shape import PLACES
 
 #: Columns of a server that its host may change.
 HOST_MAY_CHANGE = frozenset({"vm_state", "task_state", "power_state", "launched_at", "terminated_at", "progress",
@@ -98,6 +99,12 @@ class CellStore:
 
         if states:
             self._db.run(save)
+
+    def servers_moving(self, host: str) -> list[str]:
+        self._mine(host)
+        with self._db.read() as conn:
+            rows = operations.open_moves(conn)
+        return [uuid for uuid, data in rows if host in (data.get(place) for place in PLACES)]
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
@@ -204,9 +211,11 @@ def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     if kind in ("advance", "hand"):
         values["step"] = record["step"]
     if kind == "hand":
-        if record["level"] != "api":
-            raise errors.Forbidden("A host hands operations to the API level only.")
-        values |= {"level": "api", "owner": None, "due_in": 2.0}
+        if record["level"] == "host" and record.get("host") not in {known.get(place) for place in PLACES} - {None}:
+            raise errors.Forbidden("A host hands an operation to the API level, or to the other host that it names.")
+        values |= {"level": record["level"], "owner": None, "due_in": 2.0}
+        if record["level"] == "host":
+            values["host"] = record["host"]
     if kind == "finish":
         values["progress"] = 100
     return values

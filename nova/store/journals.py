@@ -79,6 +79,14 @@ class DatabaseJournal:
         row.owner, row.taken = owner, False
         return row
 
+    def waiting(self, uuid: str, epoch: int) -> Row | None:
+        """The row, if it waits for a host and nobody owns it yet."""
+        with self.database.read() as conn:
+            record = self.tables.get(conn, uuid)
+        if record is None or record["owner"] is not None or record["state"] not in OPEN_STATES:
+            return None
+        return row_of(record) if (record["epoch"], record["level"]) == (epoch, "host") else None
+
     def advance(self, row: Row, *, step: str, data: dict[str, Any], effect: Effect | None,
                 event: dict[str, Any] | None, state: str = "open",
                 fault: dict[str, Any] | None = None) -> dict[str, Any]:

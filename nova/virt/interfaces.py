@@ -231,3 +231,13 @@ class Rescue(abc.ABC):
 
     @abc.abstractmethod
     def unrescue(self, uuid: str) -> None: ...
+
+
+#: Every interface that a driver may implement.
+ABILITIES: tuple[type, ...] = (Lifecycle, Inventory, Console, Events, ImageCache, Pause, Suspend, Interfaces, Volumes,
+                               Snapshots, Resize, LiveMigration, Rescue)
+
+
+def abilities_of(driver: Driver) -> tuple[str, ...]:
+    """The names of the interfaces that a driver implements, as its host reports them."""
+    return tuple(sorted(interface.__name__ for interface in ABILITIES if driver.supports(interface)))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -173,9 +173,10 @@ class HostInventory:
         """JSON-ready, in a fixed order of keys."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
-    def digest(self) -> str:
-        """Changes when the host does, not when its guests do: whether a full report is due."""
-        lasting = {k: v for k, v in self.as_dict().items() if k not in USAGE}
+    def digest(self, abilities: Sequence[str] = ()) -> str:
+        """Changes when the host does, or what its driver can do, not when its guests do: whether a full report is
+        due."""
+        lasting = {k: v for k, v in self.as_dict().items() if k not in USAGE} | {"abilities": list(abilities)}
         return hashlib.sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -111,7 +111,8 @@ class Step:
     """A named step. ``otherwise`` is the step to go on with when this one fails (its undo has run by then); without it
     a failure undoes the whole operation, unless the step is ``sure``: then it waits and is tried again. ``event`` is
     the name the API shows. A step off the main path (``branch``) is only reached by name. A ``lean`` one does nothing
-    before its record that could not as well be done twice, so the record may be what takes the row."""
+    before its record that could not as well be done twice, so the record may be what takes the row. ``place`` names
+    the entry of the step data that says on which host a step of an operation over several hosts runs."""
 
     name: str
     level: str
@@ -122,6 +123,7 @@ class Step:
     branch: bool = False
     sure: bool = False
     lean: bool = False
+    place: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,6 +149,16 @@ class Workflow:
     def before(self, step: Step) -> Step | None:
         rest = self.steps[:self.steps.index(step)]
         return next((s for s in reversed(rest) if s.undo is not None), None)
+
+
+def host_of(step: Step, data: dict[str, Any], current: str | None) -> str | None:
+    """The host on which ``step`` runs: the one that the step data names for its place, else the ``current`` one."""
+    if step.level != "host" or step.place is None:
+        return current
+    host: str | None = data.get(step.place)
+    if not host:
+        raise errors.Invalid(f"step {step.name} has no host: its operation names no {step.place}")
+    return host
 
 
 class Workflows:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nova import concurrency, errors
 from nova.workflow.journal import Journal
-from nova.workflow.model import Act, Again, Fault, Result, Row, Run, Step, Workflow, Workflows
+from nova.workflow.model import Act, Again, Fault, Result, Row, Run, Step, Workflow, Workflows, host_of
 
 LOG = logging.getLogger(__name__)
 _TRIES = 3
@@ -89,13 +89,13 @@ class Runner:
     def _record(self, run: Run, step: Step, target: Step | None, result: Result, event: dict[str, Any] | None) -> None:
         row = run.row
         data = row.step_data | result.data
-        host = result.host or row.host
         if result.close is not None or target is None:
             state = result.close or "done"
             row.step_data = self._journal.finish(row, state=state, data=data, effect=result.effect, event=event,
                                                  fault=result.fault)
             row.state, row.fault = state, result.fault
             return
+        host = host_of(target, data, result.host or row.host)
         if target.level == self._level and (self._level != "host" or host == self._host):
             data = self._journal.advance(row, step=target.name, data=data, effect=result.effect, event=event)
         else:
@@ -155,15 +155,15 @@ class Runner:
         previous = workflow.before(step)
         data = row.step_data | result.data
         if previous is not None:
-            level = previous.level
-            if level == self._level:
+            level, host = previous.level, host_of(previous, data, row.host)
+            if level == self._level and (level != "host" or host == self._host):
                 self._journal.advance(row, step=previous.name, data=data, effect=result.effect, event=None,
                                       state="undoing")
             else:
-                self._journal.hand(row, level=level, host=row.host, step=previous.name, data=data,
+                self._journal.hand(row, level=level, host=host, step=previous.name, data=data,
                                    effect=result.effect, event=None, state="undoing")
                 row.level = level
-            row.step, row.step_data = previous.name, data
+            row.step, row.step_data, row.host = previous.name, data, host
             if not self._here(row):
                 self._nudge(row)
             return

@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from nova import errors
 from nova.workflow.model import Act, Result, Run, Step, Workflow
 
+#: Where the steps of an operation over several hosts run: entries of its step data, decided by the API level.
+PLACES = ("source_compute", "dest_compute")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StepShape:
     """``undo`` says that the step can be undone; the level that binds ``act`` must then bind an undo too. ``sure``: the
     step makes good what others left, so nothing could make good its own failure; it is tried until it works.
-    ``lean``: nothing it does before its record minds being done twice, so the row is taken by the record."""
+    ``lean``: nothing it does before its record minds being done twice, so the row is taken by the record. ``place``:
+    the entry of the step data (one of :data:`PLACES`) that names the host of this step; without it a host step runs on
+    the host that the row is bound to."""
 
     name: str
     level: str
@@ -28,15 +33,23 @@ class StepShape:
     branch: bool = False
     sure: bool = False
     lean: bool = False
+    place: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.place is not None and (self.level != "host" or self.place not in PLACES):
+            raise TypeError(f"step {self.name}: place must be one of {PLACES}, and the step a host's")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shape:
+    """``ability``: the interface of :mod:`nova.virt.interfaces` that the server's host must offer, by name."""
+
     action: str
     doc: str
     steps: tuple[StepShape, ...]
     version: int = 1
     deadline: float = 1800.0
+    ability: str | None = None
 
     def bind(self, level: str, acts: Mapping[str, Act], undos: Mapping[str, Act] | None = None,
              failed: Act | None = None) -> Workflow:
@@ -47,7 +60,7 @@ class Shape:
             raise TypeError(f"operation {self.action}: level {level} has steps {sorted(mine)}, bound {sorted(acts)}")
         steps = tuple(Step(s.name, s.level, acts.get(s.name, _elsewhere),
                            undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch, s.sure,
-                           s.lean)
+                           s.lean, s.place)
                       for s in self.steps)
         return Workflow(self.action, steps, failed, version=self.version, deadline=self.deadline)
 

@@ -250,13 +250,13 @@ def test_a_guest_of_nobody_is_removed_by_its_host(scene: Scene) -> None:
     cloud = scene.cloud
     manager = cloud.hosts[scene.host].manager
     driver = manager.driver
-    record = dataclasses.replace(driver._guests.get(scene.server), uuid=NOBODY)
-    driver._guests.save(record)
+    record = dataclasses.replace(driver.guests.get(scene.server), uuid=NOBODY)
+    driver.guests.save(record)
     manager.check()
     assert driver.exists(NOBODY)
     manager.check()
     assert driver.list() == [scene.server]
-    driver._guests.save(record)
+    driver.guests.save(record)
     cloud.stop_host(scene.host)
     cloud.start_host(scene.host, cloud.cells_of_hosts[scene.host])
     fresh = cloud.hosts[scene.host].manager.driver

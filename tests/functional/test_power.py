@@ -14,7 +14,7 @@ from tests.functional.cloud import Cloud
 
 def boots(cloud: Cloud, uuid: str) -> int:
     host = cloud.server(uuid)["host"]  # type: ignore[index]
-    return len(cloud.hosts[host].manager.driver._guests.get(uuid).boots)
+    return len(cloud.hosts[host].manager.driver.guests.get(uuid).boots)
 
 
 def conflict(work: Callable[[], object]) -> str:
@@ -148,7 +148,7 @@ def test_a_stop_that_nobody_reported_is_found_by_the_sync(cloud: Cloud) -> None:
     uuid = cloud.boot()[0]
     host = cloud.wait_state(uuid, "active")["host"]
     manager = cloud.hosts[host].manager
-    manager.driver._listeners.clear()
+    manager.driver.listeners.clear()
     manager.driver.guest_stops(uuid)
     manager._reconciler.sync_power_states()
     assert cloud.wait_state(uuid, "stopped")["power_state"] == 4

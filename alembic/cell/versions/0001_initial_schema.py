@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("local_gb", sa.Integer(), nullable=False),
         sa.Column("cpu_info", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("traits", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("abilities", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("inventory", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("supported_instances", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("uptime", sa.String(length=255), nullable=True),

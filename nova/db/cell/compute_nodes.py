@@ -25,6 +25,7 @@ compute_nodes = table(
     Column("local_gb", sa.Integer, nullable=False),
     Column("cpu_info", Json, nullable=False),
     Column("traits", Json, nullable=False),
+    Column("abilities", Json, nullable=False, default=list),
     Column("inventory", Json, nullable=False),
     Column("supported_instances", Json, nullable=False),
     Column("uptime", Name),
@@ -39,7 +40,7 @@ compute_nodes = table(
 )
 
 REPORTED = ("hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "memory_mb", "local_gb", "cpu_info",
-            "traits", "inventory", "supported_instances", "uptime", "digest")
+            "traits", "abilities", "inventory", "supported_instances", "uptime", "digest")
 
 
 def report(conn: sa.Connection, uuid: str, host: str, hypervisor_hostname: str,
@@ -69,6 +70,13 @@ def mark_applied(conn: sa.Connection, uuid: str, version: int) -> None:
     t = compute_nodes
     conn.execute(t.update().where(t.c.uuid == uuid, t.c.applied_version < version).values(applied_version=version,
                                                                                          mapped=True))
+
+
+def abilities(conn: sa.Connection, host: str) -> frozenset[str]:
+    """What the driver of a host can do: the names of its interfaces. Empty for a host that has never reported."""
+    t = compute_nodes
+    found = conn.scalars(sa.select(t.c.abilities).where(t.c.host == host)).all()
+    return frozenset(name for names in found for name in names)
 
 
 def list_nodes(conn: sa.Connection, *, host: str | None = None) -> list[dict[str, Any]]:

@@ -240,6 +240,28 @@ def test_a_host_cannot_rewrite_what_was_decided(bench: Bench) -> None:
         store.operation_record(operation, 2, {"kind": "hand", "level": "host", "step": "build", "data": {}})
 
 
+def test_a_host_hands_a_move_to_the_other_host_of_it_and_to_no_third(bench: Bench) -> None:
+    store, other = bench.store("h1"), bench.store("h2")
+    me, it = register(store), register(other, "h2")
+    server = bench.server(host="h1")
+    operation = bench.operation(server, action="migrate", step="leave",
+                                step_data={"source_compute": "h1", "dest_compute": "h2"})
+    store.operation_take(operation, 1, me)
+    assert other.servers_moving("h2") == [server] and store.servers_moving("h1") == [server]
+    move = {"kind": "hand", "level": "host", "step": "arrive", "data": {"dest_compute": "h3"}}
+    for third in ("h3", None):
+        with pytest.raises(errors.Forbidden):
+            store.operation_record(operation, 2, move | {"host": third})
+    store.operation_record(operation, 2, move | {"host": "h2"})
+    row = bench.row(operation)
+    assert (row["level"], row["host"], row["step"], row["owner"]) == ("host", "h2", "arrive", None) and row["due_at"]
+    assert other.operation_take(operation, 2, it) is not None
+    other.operation_record(operation, 3, finished())
+    assert other.servers_moving("h2") == []
+    with pytest.raises(errors.Forbidden):
+        other.servers_moving("h1")
+
+
 @pytest.mark.parametrize("column", ["host", "epoch", "project_id", "deleted", "uuid", "flavor", "locked_by"])
 def test_a_host_cannot_change_what_is_not_its_business(bench: Bench, column: str) -> None:
     store = bench.store("h1")

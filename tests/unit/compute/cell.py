@@ -19,6 +19,7 @@ class CellInMemory:
         self.told: list[dict[str, int]] = []
         self.nodes: list[ComputeNode] = []
         self.listed: list[Instance] | None = None
+        self.moving: list[str] = []
 
     def add(self, uuid: str, **values: Any) -> Instance:
         fields: dict[str, Any] = {"uuid": uuid, "host": "host1", "vm_state": "active", "task_state": None,
@@ -30,6 +31,9 @@ class CellInMemory:
     def instances_on_host(self, host: str) -> list[Instance]:
         listed = self.servers.values() if self.listed is None else self.listed
         return [s for s in listed if s.host == host and not s.deleted]
+
+    def servers_moving(self, host: str) -> list[str]:
+        return self.moving
 
     def instance_get(self, uuid: str) -> Instance:
         if uuid not in self.servers:

@@ -72,6 +72,15 @@ def test_a_guest_whose_server_is_another_hosts_is_left_to_the_operation_that_mov
     assert bench.driver.list() == [moved]
 
 
+def test_a_guest_that_is_on_its_way_is_no_stranger(bench: Bench) -> None:
+    """The record still names the other host, which this one may not read."""
+    coming = bench.guest()
+    bench.cell.moving = [coming]
+    assert bench.reconciler.strangers() == [] and bench.reconciler.remove([coming]) == []
+    bench.cell.moving = []
+    assert bench.reconciler.remove(bench.reconciler.strangers()) == [coming]
+
+
 def test_a_guest_whose_server_has_an_operation_here_is_left_alone(bench: Bench) -> None:
     building = bench.guest()
     bench.turns.enter("op", building, lambda: None)

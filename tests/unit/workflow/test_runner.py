@@ -221,6 +221,42 @@ def test_undo_crosses_levels() -> None:
     assert log == ["net", "build", "-build", "-net"] and journal.stored.state == "failed"
 
 
+def moving(log: list[str], failing: Exception | None = None) -> tuple[Step, ...]:
+    return (Step("choose", "api", lambda r: Result(data={"source_compute": "h1", "dest_compute": "h2"})),
+            Step("leave", "host", note("leave", log), undo=note("-leave", log), place="source_compute"),
+            Step("arrive", "host", note("arrive", log, failing), undo=note("-arrive", log), place="dest_compute"),
+            Step("forget", "host", note("forget", log), place="source_compute"))
+
+
+def test_steps_of_a_move_run_where_their_places_are() -> None:
+    log: list[str] = []
+    journal, nudged = MemoryJournal(new_row("choose")), list[Row]()
+    run(journal, *moving(log), nudged=nudged)
+    for host in ("h1", "h2", "h1"):
+        assert journal.stored.host == host and nudged[-1].host == host
+        run(journal, *moving(log), level="host", host="h3", nudged=nudged)  # not its host
+        run(journal, *moving(log), level="host", host=host, nudged=nudged)
+    assert log == ["leave", "arrive", "forget"] and journal.stored.state == "done"
+
+
+def test_the_undo_of_a_move_goes_back_to_the_hosts_of_its_steps() -> None:
+    log: list[str] = []
+    journal = MemoryJournal(new_row("choose"))
+    steps = moving(log, errors.HostFailure("no room"))
+    run(journal, *steps)
+    for host in ("h1", "h2"):
+        run(journal, *steps, level="host", host=host)
+    assert (journal.stored.state, journal.stored.host, journal.stored.step) == ("undoing", "h1", "leave")
+    run(journal, *steps, level="host", host="h1")
+    assert log == ["leave", "arrive", "-arrive", "-leave"] and journal.stored.state == "failed"
+
+
+def test_a_step_without_its_place_waits() -> None:
+    journal = MemoryJournal(new_row("choose"))
+    run(journal, Step("choose", "api", lambda r: None), Step("leave", "host", lambda r: None, place="source_compute"))
+    assert journal.stored.step == "choose" and journal.stored.owner is None
+
+
 def test_fault_of_an_error() -> None:
     fault = Fault.of(errors.HostFailure("no room", retry=False), "h1")
     assert (fault.message, fault.retry, fault.host) == ("no room", False, "h1")
