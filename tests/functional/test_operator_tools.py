@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from nova import concurrency
 from nova.db import migrate
+from nova.db.api import cells as mappings
 from nova.db.api import quotas
+from nova.db.api.tables import operations
 from nova.db.engine import Database
 
 
@@ -83,3 +86,34 @@ def test_upgrade_check_without_a_database(tmp_path: Path) -> None:
 def test_versions_are_told(config: Path) -> None:
     told = json.loads(run("nova.cmd.manage", config, "api_db", "version").stdout)
     assert migrate.head("api") in str(told)
+
+
+def test_operations_and_why_as_commands(config: Path) -> None:
+    """A create that no conductor moves: listed, shown, made due, explained, cancelled."""
+    server, operation = "5eed5eed-0000-4000-8000-00000000000a", "5eed5eed-0000-4000-8000-00000000000b"
+    api = Database(f"sqlite:///{config.parent}/api.sqlite")
+    now = concurrency.time()
+    with api.write() as conn:
+        conn.execute(mappings.NEW_MAPPING, {"instance_uuid": server, "project_id": "p", "user_id": "u",
+                                            "queued_for_delete": False, "fence": 0, "created_at": now})
+        conn.execute(mappings.NEW_REQUEST, {"instance_uuid": server, "project_id": "p", "block_devices": [],
+                                            "instance": {"display_name": "slow"}, "created_at": now})
+        operations.insert(conn, [{"uuid": operation, "instance_uuid": server, "project_id": "p", "request_id": "req-1",
+                                  "seq": 0, "action": "create", "actor": {}, "inputs": {}, "level": "api",
+                                  "step": "schedule", "epoch": 0, "created_at": now - 90}], due_in=600.0)
+    listed = run("nova.cmd.manage", config, "operation", "list", "--older-than", "1m", "--action", "create")
+    assert listed.returncode == 0, listed.stderr
+    assert [(o["uuid"], o["step"], o["where"]) for o in json.loads(listed.stdout)] == [(operation, "schedule", "api")]
+    assert json.loads(run("nova.cmd.manage", config, "operation", "list", "--older-than", "1h").stdout) == []
+    shown = json.loads(run("nova.cmd.manage", config, "operation", "show", operation).stdout)
+    assert shown["due_in_seconds"] > 500 and shown["steps"][0]["stands"] == "here"
+    assert run("nova.cmd.manage", config, "operation", "retry", operation).returncode == 0
+    why = json.loads(run("nova.cmd.manage", config, "why", server).stdout)
+    assert why["operations"][0]["due_in"] <= 0 and "no cell has it yet" in why["told"][0]
+    assert "bury" in run("nova.cmd.manage", config, "operation", "cancel", operation).stdout
+    with api.write() as conn:
+        for table in (mappings.instance_mappings, mappings.build_requests, operations.operations):
+            conn.execute(table.delete())
+    api.dispose()
+    refused = run("nova.cmd.manage", config, "operation", "cancel", operation)
+    assert refused.returncode == 1 and "there is no operation" in refused.stderr

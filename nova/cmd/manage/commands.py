@@ -8,7 +8,9 @@ from typing import NoReturn
 from nova.cmd.manage import cells, content, databases, hosts
 from nova.cmd.manage.audit import audit
 from nova.cmd.manage.floating import floating
+from nova.cmd.manage.operations import operation
 from nova.cmd.manage.tool import operators_tool
+from nova.cmd.manage.why import why
 
 
 @operators_tool("nova-manage")
@@ -28,6 +30,8 @@ nova_manage.add_command(content.flavor)
 nova_manage.add_command(content.network)
 nova_manage.add_command(floating)
 nova_manage.add_command(audit)
+nova_manage.add_command(operation)
+nova_manage.add_command(why)
 
 
 def main() -> NoReturn:
