@@ -9,23 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from nova import concurrency, errors
+from tests.simulation.buttons import POWER, press
 from tests.simulation.chaos import Chaos
 
 FIRST = int(os.environ.get("NOVA_TEST_FIRST_SEED", "1"))
 SEEDS = int(os.environ.get("NOVA_TEST_SEEDS", "50"))
-
-
-def press(chaos: Chaos, uuid: str) -> None:
-    """One of the power buttons; most states refuse most of them."""
-    operations, context = chaos.cloud.operations, chaos.cloud.context()
-    button = chaos.sim.rng.choice(["start", "stop", "SOFT", "HARD", "HARD"])
-    try:
-        if button in ("SOFT", "HARD"):
-            operations.reboot(context, uuid, button)  # type: ignore[arg-type]
-        else:
-            getattr(operations, button)(context, uuid)
-    except (errors.Conflict, errors.NotFound):
-        return
 
 
 def story(chaos: Chaos) -> None:
@@ -47,7 +35,7 @@ def story(chaos: Chaos) -> None:
                 assert victim in deleted
             deleted.add(victim)
         for _ in range(sim.rng.randrange(0, 3)):
-            press(chaos, sim.rng.choice(servers))
+            press(chaos, sim.rng.choice(servers), POWER)
             concurrency.sleep(sim.rng.uniform(0, 2))
     chaos.settle()
     chaos.insist(deleted)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user may do to a server in the simulation: a table of buttons that stories press at random.
+
+A button that the server's state does not allow is refused, and that is fine: most presses are. Whoever adds an
+operation adds its button here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable
+
+from nova import errors
+from nova.context import RequestContext
+from nova.operations import Operations
+from tests.simulation.chaos import Chaos
+
+
+@dataclasses.dataclass(frozen=True)
+class Press:
+    """A finger on a server's button: ``context`` is its owner's, ``admin`` an administrator's."""
+
+    operations: Operations
+    context: RequestContext
+    admin: RequestContext
+    uuid: str
+    rng: random.Random
+
+
+Button = Callable[[Press], object]
+
+POWER: dict[str, Button] = {
+    "start": lambda p: p.operations.start(p.context, p.uuid),
+    "stop": lambda p: p.operations.stop(p.context, p.uuid),
+    "reboot softly": lambda p: p.operations.reboot(p.context, p.uuid, "SOFT"),
+    "reboot hard": lambda p: p.operations.reboot(p.context, p.uuid, "HARD"),
+}
+
+#: Every operation that leaves the server there; a name for each.
+BUTTONS: dict[str, Button] = {
+    **POWER,
+}
+
+
+def press(chaos: Chaos, uuid: str, buttons: dict[str, Button] | None = None) -> str | None:
+    """One of the buttons, drawn by the seed; its name if the press was accepted."""
+    table = BUTTONS if buttons is None else buttons
+    rng, cloud = chaos.sim.rng, chaos.cloud
+    name = rng.choice(sorted(table))
+    try:
+        table[name](Press(cloud.operations, cloud.context(), cloud.context(admin=True), uuid, rng))
+    except (errors.Conflict, errors.NotFound, errors.Invalid, errors.NotSupported, errors.NoValidHost):
+        return None
+    return name
