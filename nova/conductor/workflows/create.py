@@ -13,8 +13,8 @@ from sqlalchemy import exc
 from nova import concurrency, errors, states
 from nova.cells import Cell
 from nova.cells.directory import CELL0
+from nova.conductor import placing
 from nova.conductor.environment import Environment, actor
-from nova.conductor.groups import GroupRule
 from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
@@ -22,59 +22,32 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.networks import allocation, documents
 from nova.placement import claims
-from nova.placement.resources import resources_of
 from nova.store import events
-from nova.workflow import Again, Result, Row, Run
+from nova.workflow import Result, Row, Run
 from nova.workflow.operations import CREATE
 
 
 def schedule(run: Run) -> Result:
     """Ask the scheduler; the claim decides. When every ranked host filled up meanwhile, ask again with a fresh view."""
-    env: Environment = run.env
-    decision = env.scheduler.select(actor(run.row), [run.inputs["spec"]], fresh=run.tries > 0)[0]
-    if not decision["ranked"]:
-        raise errors.NoValidHost(decision["message"], reasons=_explained(decision), details=decision.get("table", ""),
-                                 retry=False)
-    return Result(effect=_first_claim(run, decision), next="record", event_data=_explained(decision))
-
-
-def _explained(decision: dict[str, Any]) -> dict[str, Any]:
-    return {k: decision[k] for k in ("considered", "candidates", "reasons", "weights", "table") if k in decision}
+    decision = placing.choose(run.env, run.row, run.inputs["spec"], fresh=run.tries > 0)
+    return Result(effect=_first_claim(run, decision), next="record", event_data=placing.explained(decision))
 
 
 def _first_claim(run: Run, decision: dict[str, Any]) -> Any:
     """The transaction of T2 and T3: the first ranked host that still has room, and the addresses."""
-    row, spec = run.row, run.inputs["spec"]
-    resources = spec["resources"] or resources_of(spec["flavor"])
+    row = run.row
 
     def effect(conn: sa.Connection) -> dict[str, Any]:
         if row.taken:  # else it is taken, and fenced, by this very transaction
-            _fence(conn, row)
-        refused: dict[str, str] = {}
-        group = GroupRule(conn, spec, row.instance_uuid)
-        for index, host in enumerate(decision["ranked"]):
-            if (against := group.refuses(host["uuid"])) is not None:
-                refused[host["host"]] = against
-                continue
-            refusal = claims.try_claim(conn, row.instance_uuid, row.project_id, row.actor.get("user_id") or "",
-                                       host["uuid"], resources)
-            if refusal is None:
-                rest = [h for h in decision["ranked"][index + 1:] if h["cell_uuid"] == host["cell_uuid"]]
-                vifs = allocation.allocate(conn, instance_uuid=row.instance_uuid, project_id=row.project_id,
-                                           host=host["host"], requested=run.inputs.get("networks"),
-                                           groups=run.inputs.get("security_groups") or ("default",))
-                return {"selected": host, "alternates": rest[:decision.get("max_alternates", 2)],
-                        "network_info": vifs, "refused": refused}
-            refused[host["host"]] = refusal.message
-        raise Again(errors.NoValidHost("No valid host was found. There are not enough hosts available. "
-                                       f"{len(refused)} hosts filled up meanwhile.", reasons=refused))
+            placing.fence(conn, row)
+        claimed = placing.claim_first(conn, row, decision, run.inputs["spec"])
+        vifs = allocation.allocate(conn, instance_uuid=row.instance_uuid, project_id=row.project_id,
+                                   host=claimed.host["host"], requested=run.inputs.get("networks"),
+                                   groups=run.inputs.get("security_groups") or ("default",))
+        return {"selected": claimed.host, "alternates": claimed.alternates, "network_info": vifs,
+                "refused": claimed.refused}
 
     return effect
-
-
-def _fence(conn: sa.Connection, row: Row) -> None:
-    if not mappings.raise_fence(conn, row.instance_uuid, row.epoch):
-        raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,7 +199,7 @@ def reschedule(run: Run) -> Result:
     failed = [*run.data.get("failed_hosts", []), run.data["selected"]["host"]]
     while alternates:
         host = alternates.pop(0)
-        vifs = env.api.run(lambda conn, host=host: _acquire(conn, row, host, spec))  # type: ignore[misc]
+        vifs = env.api.run(lambda conn, host=host: placing.acquire(conn, row, host, spec))  # type: ignore[misc]
         if vifs is None:
             continue
 
@@ -245,30 +218,11 @@ def reschedule(run: Run) -> Result:
                              details=f"Hosts tried: {', '.join(failed)}\n{fault.get('details', '')}", retry=False)
 
 
-def _acquire(conn: sa.Connection, row: Row, host: dict[str, Any],
-             spec: dict[str, Any]) -> list[dict[str, Any]] | None:
-    _fence(conn, row)
-    resources = spec["resources"] or resources_of(spec["flavor"])
-    if GroupRule(conn, spec, row.instance_uuid).refuses(host["uuid"]) is not None:
-        return None
-    if claims.try_claim(conn, row.instance_uuid, row.project_id, row.actor.get("user_id") or "", host["uuid"],
-                        resources) is not None:
-        return None
-    return allocation.bind(conn, row.instance_uuid, host["host"])
-
-
 def relieve(run: Run) -> Result:
     env: Environment = run.env
     row, keep = run.row, run.data["selected"]["uuid"]
 
-    def release(conn: sa.Connection) -> None:
-        _fence(conn, row)
-        held = claims.allocations_of(conn, [row.instance_uuid]).get(row.instance_uuid, {})
-        for provider in held:
-            if provider != keep:
-                claims.release(conn, row.instance_uuid, provider)
-
-    env.api.run(release)
+    env.api.run(lambda conn: placing.release_others(conn, row, keep))
     return Result(host=run.data["selected"]["host"], next="build")
 
 
@@ -285,7 +239,7 @@ def abandon(run: Run) -> Result:
         instances.add_fault(conn, row.instance_uuid, fault)
 
     def release(conn: sa.Connection) -> None:
-        _fence(conn, row)
+        placing.fence(conn, row)
         claims.release(conn, row.instance_uuid)
         allocation.release(conn, row.instance_uuid)
 
