@@ -16,6 +16,7 @@ from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
 from nova.compute.turns import Recent, Turns
 from nova.compute.workflows import WORKFLOWS
+from nova.concurrency.periodic import Periodic
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.store import Store
@@ -30,7 +31,8 @@ _REGISTER_AGAIN = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side."""
+    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side. ``stop_unexpected``:
+    guests that run although their servers are off are stopped."""
 
     host: str
     state_path: Path
@@ -40,6 +42,7 @@ class Settings:
     report: float = 60.0
     workers: int = 10
     shutdown_timeout: float = 60.0
+    stop_unexpected: bool = True
     version: int = 1
 
 
@@ -59,11 +62,13 @@ class ComputeManager:
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
         self._turns = Turns(self._pool.submit)
         self._recent = Recent()
-        self._reconciler = Reconciler(settings.host, driver, store, self._turns)
+        self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected)
         self._stop = concurrency.Event()
-        self._tasks: list[concurrency.Task] = []
+        life = f"compute-{settings.host}"
+        self._periodics = [Periodic(f"{life}-life", self._until_next_life, self._live, at_once=True),
+                           Periodic(f"{life}-keep", settings.report, self.check)]
         self._registered = False
-        self._synced_at = 0.0
+        self._synced_at = concurrency.monotonic()
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -71,31 +76,27 @@ class ComputeManager:
         """Connect the driver, then register; a conductor that is not there yet is waited for in the background."""
         self.driver.start()
         self._reconciler.listen()
-        self._tasks = [concurrency.spawn(self._live, name=f"compute-{self.settings.host}-life"),
-                       concurrency.spawn(self._keep, name=f"compute-{self.settings.host}-keep")]
+        for periodic in self._periodics:
+            periodic.start()
 
     def stop(self) -> None:
         """No new work; operations in hand may end their step, the rest waits in its rows."""
         self._stop.set()
-        for task in self._tasks:
-            task.join(10)
+        for periodic in self._periodics:
+            periodic.stop(10)
         self._pool.drain(30)
         self._pool.stop(1)
         self.driver.stop()
 
     def _live(self) -> None:
         """Heartbeats, and the rows of this host that nobody told us of."""
-        while not self._stop.is_set():
-            try:
-                if not self._registered:
-                    self._register()
-                self._store.service_heartbeat(self.service.uuid, self.service.incarnation or "")
-                self.scan()
-            except errors.NovaError as e:
-                LOG.warning("host %s: the conductor did not answer: %s", self.settings.host, e.message)
-            except Exception:  # a host that stops beating would be given up by the others
-                LOG.exception("host %s: a scan ended by an error", self.settings.host)
-            self._stop.wait(self.settings.scan if self._registered else min(self.settings.scan, _REGISTER_AGAIN))
+        if not self._registered:
+            self._register()
+        self._store.service_heartbeat(self.service.uuid, self.service.incarnation or "")
+        self.scan()
+
+    def _until_next_life(self) -> float:
+        return self.settings.scan if self._registered else min(self.settings.scan, _REGISTER_AGAIN)
 
     def _register(self) -> None:
         registered = self._store.service_register(self.service)
@@ -103,17 +104,6 @@ class ComputeManager:
         self._reporter.report()
         self._reconciler.at_start()
         self._registered = True
-
-    def _keep(self) -> None:
-        """What is periodic on a host."""
-        self._synced_at = concurrency.monotonic()
-        while not self._stop.wait(self.settings.report):
-            try:
-                self.check()
-            except errors.NovaError as e:
-                LOG.warning("host %s: %s", self.settings.host, e.message)
-            except Exception:
-                LOG.exception("host %s: a periodic check ended by an error", self.settings.host)
 
     def check(self) -> None:
         """Tell the inventory when it changed and power states when they differ; remove guests of nobody."""

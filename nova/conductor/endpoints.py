@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from nova import concurrency, errors
+from nova import concurrency
 from nova.clients import objects as objects_client
 from nova.clients import orchestrator as client
 from nova.clients import store as store_client
+from nova.concurrency.periodic import Periodic
 from nova.conductor.inventory import Inventories
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import RequestContext
@@ -26,8 +26,6 @@ from nova.objects.work import Work
 from nova.rpc.endpoint import Endpoint
 from nova.store.cell import CellStore
 
-LOG = logging.getLogger(__name__)
-
 
 class Heartbeats:
     """Collects heartbeats and writes them in one statement a second; a second one for those of trusted services.
@@ -36,19 +34,11 @@ class Heartbeats:
     """
 
     def __init__(self, database: Database, *, interval: float = 1.0) -> None:
-        self._db, self._interval = database, interval
+        self._db = database
         self._lock, self._writing = concurrency.Lock(), concurrency.Lock()
         self._beats: dict[tuple[str | None, str], None] = {}
-        self._stop = concurrency.Event()
-        self._task: concurrency.Task | None = None
-
-    def start(self) -> None:
-        self._task = concurrency.spawn(self._run, name="heartbeats")
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._task is not None:
-            self._task.join(5)
+        self._periodic = Periodic("heartbeats", interval, self.flush)
+        self.start, self.stop = self._periodic.start, self._periodic.stop
 
     def add(self, incarnation: str, host: str | None) -> None:
         """``host`` is who sent it; None: a service that is believed."""
@@ -66,15 +56,6 @@ class Heartbeats:
                 self._db.run(lambda conn: services.heartbeat_of(conn, of_hosts))
             if trusted:
                 self._db.run(lambda conn: services.heartbeat(conn, trusted))
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            try:
-                self.flush()
-            except errors.Unavailable as e:
-                LOG.warning("heartbeats of hosts could not be written: %s", e.message)
-            except Exception:
-                LOG.exception("heartbeats of hosts could not be written")
 
 
 class DueHosts:

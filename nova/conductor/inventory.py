@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from nova import concurrency, errors
+from nova import errors
 from nova.cells import Cell, Cells
+from nova.concurrency.periodic import Periodic
 from nova.db.api import cells as mappings
 from nova.db.cell import compute_nodes
 from nova.db.engine import Database
@@ -23,36 +24,9 @@ class Inventories:
     """``apply()`` is idempotent; it runs when a host says that something changed, and every ``interval`` seconds."""
 
     def __init__(self, api: Database, cells: Cells, *, interval: float = 10.0) -> None:
-        self._api, self._cells, self._interval = api, cells, interval
-        self._wanted = concurrency.Event()
-        self._stopped = False
-        self._task: concurrency.Task | None = None
-
-    def start(self) -> None:
-        self._wanted.set()
-        self._task = concurrency.spawn(self._run, name="inventories")
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._wanted.set()
-        if self._task is not None:
-            self._task.join(5)
-
-    def changed(self) -> None:
-        self._wanted.set()
-
-    def _run(self) -> None:
-        while not self._stopped:
-            self._wanted.wait(self._interval)
-            self._wanted.clear()
-            if not self._stopped:
-                self._guarded()
-
-    def _guarded(self) -> None:
-        try:
-            self.apply()
-        except Exception:
-            LOG.exception("inventories are left to the next round")
+        self._api, self._cells = api, cells
+        self._periodic = Periodic("inventories", interval, self.apply, at_once=True)
+        self.start, self.stop, self.changed = self._periodic.start, self._periodic.stop, self._periodic.wake
 
     def apply(self) -> int:
         """Apply every report that placement has not seen; returns how many nodes there were."""

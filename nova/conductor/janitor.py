@@ -17,6 +17,7 @@ from nova import concurrency, errors, states
 from nova.cells import Cell
 from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
+from nova.concurrency.periodic import Periodic
 from nova.conductor.judgement import Judgement
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import service_context
@@ -42,30 +43,13 @@ class Janitor:
     def __init__(self, orchestrator: Orchestrator, sender: Sender, *, interval: float = 2.0, lease: float = 8.0,
                  down_after: float = 60.0, retention: float = 30 * 86400.0) -> None:
         self._orchestrator, self._sender = orchestrator, sender
-        self._interval, self._retention = interval, retention
+        self._retention = retention
         self._judgement = Judgement(lease, down_after)
         self._nudged: dict[tuple[str, int], float] = {}
-        self._stop = concurrency.Event()
-        self._task: concurrency.Task | None = None
         self._purged_at = 0.0
-
-    def start(self) -> None:
-        self._task = concurrency.spawn(self._run, name="janitor")
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._task is not None:
-            self._task.join(5)
-
-    def _run(self) -> None:
-        """The first scan at once: what a former self had in hand waits for nothing else."""
-        while True:
-            try:
-                self.scan()
-            except Exception:
-                LOG.exception("a scan of the janitor ended by an error")
-            if self._stop.wait(self._interval):
-                return
+        # The first scan at once: what a former self had in hand waits for nothing else.
+        self._periodic = Periodic("janitor", interval, self.scan, at_once=True)
+        self.start, self.stop = self._periodic.start, self._periodic.stop
 
     def scan(self) -> None:
         """Look once, everywhere."""

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import logging
-
-from nova import concurrency, errors
 from nova.cells import Cells
 from nova.clients.network import NetworkClient
 from nova.clients.nudges import Sender
+from nova.concurrency.periodic import Periodic
 from nova.context import service_context
 from nova.db.engine import Database
 from nova.networks.publishing import Publisher
-
-LOG = logging.getLogger(__name__)
 
 
 class NetworkChanges:
@@ -21,26 +17,9 @@ class NetworkChanges:
 
     def __init__(self, api: Database, cells: Cells, sender: Sender, *, interval: float = 2.0) -> None:
         self._publisher = Publisher(api, cells)
-        self._sender, self._interval = sender, interval
-        self._stop = concurrency.Event()
-        self._task: concurrency.Task | None = None
-
-    def start(self) -> None:
-        self._task = concurrency.spawn(self._run, name="network-changes")
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._task is not None:
-            self._task.join(5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            try:
-                self.scan()
-            except errors.Unavailable as e:
-                LOG.warning("changed networks reach a cell later: %s", e.message)
-            except Exception:
-                LOG.exception("a look for changed networks ended by an error")
+        self._sender = sender
+        self._periodic = Periodic("network-changes", interval, self.scan)
+        self.start, self.stop = self._periodic.start, self._periodic.stop
 
     def scan(self) -> None:
         """Bring what is marked now to its cells and nudge the hosts."""

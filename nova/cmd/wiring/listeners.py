@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nova import concurrency, errors
 from nova.cells import Cell, Cells
+from nova.concurrency.periodic import Periodic
 from nova.rpc.endpoint import Endpoint
-
-LOG = logging.getLogger(__name__)
 
 
 class CellListeners:
@@ -23,19 +20,16 @@ class CellListeners:
     def __init__(self, bus: Any, cells: Cells, own: Sequence[Endpoint], of_cell: Callable[[Cell], Endpoint], *,
                  topic: str, host: str, workers: int, interval: float = 5.0) -> None:
         self._bus, self._cells, self._own, self._of_cell = bus, cells, own, of_cell
-        self._topic, self._host, self._workers, self._interval = topic, host, workers, interval
+        self._topic, self._host, self._workers = topic, host, workers
         self._servers: dict[int, tuple[frozenset[str], Any]] = {}
-        self._stop = concurrency.Event()
-        self._task: concurrency.Task | None = None
+        self._periodic = Periodic(f"listeners-{topic}", interval, self.follow)
 
     def start(self) -> None:
         self.follow()
-        self._task = concurrency.spawn(self._run, name=f"listeners-{self._topic}")
+        self._periodic.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._task is not None:
-            self._task.join(5)
+        self._periodic.stop()
         servers = [server for _, server in self._servers.values()]
         for server in servers:
             server.stop()
@@ -60,12 +54,3 @@ class CellListeners:
                 server = bus.serve(self._topic, self._host, endpoints, workers=self._workers)
                 server.start()
                 self._servers[key] = (frozenset(c.uuid for c in cells), server)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            try:
-                self.follow()
-            except errors.Unavailable as e:
-                LOG.warning("the cells can not be looked at now: %s", e.message)
-            except Exception:
-                LOG.exception("the buses of the cells are looked at again in %g s", self._interval)

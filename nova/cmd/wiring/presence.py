@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from nova import concurrency, errors
+from nova.concurrency.periodic import Periodic
 from nova.db.engine import Database
 from nova.db.services import ServiceTables
 from nova.store import record_events
@@ -23,34 +24,24 @@ class Presence:
     def __init__(self, host: str, binary: str, incarnation: str, places: Callable[[], Sequence[Place]], *,
                  interval: float = 2.0, topic: str | None = None, version: int = 1) -> None:
         self.host, self.binary, self.incarnation = host, binary, incarnation
-        self._places, self._interval = places, interval
+        self._places = places
         self._topic, self._version = topic or binary.removeprefix("nova-"), version
         self._registered: dict[str, None] = {}
-        self._stop = concurrency.Event()
-        self._task: concurrency.Task | None = None
+        self._periodic = Periodic(f"presence-{binary}", interval, self.beat)
 
     def start(self) -> None:
         """Register everywhere, then keep the leases; a database that is away now is tried again with each beat."""
         self.beat()
-        self._task = concurrency.spawn(self._run, name=f"presence-{self.binary}")
+        self._periodic.start()
 
     def stop(self) -> None:
         """Give the leases back."""
-        self._stop.set()
-        if self._task is not None:
-            self._task.join(5)
+        self._periodic.stop()
         for database, services in self._safe_places():
             try:
                 database.run(lambda conn, s=services: s.retire(conn, self.incarnation))  # type: ignore[misc]
             except errors.Unavailable as e:
                 LOG.warning("%s could not sign off: %s", self.binary, e.message)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._interval):
-            try:
-                self.beat()
-            except Exception:
-                LOG.exception("%s: the heartbeat waits", self.binary)
 
     def _safe_places(self) -> Sequence[Place]:
         try:
