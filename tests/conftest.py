@@ -18,6 +18,8 @@ from tests.services import session
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
 _session_dir: list[Path] = []
+#: Lines of each thing captured (log, stdout, stderr) that are shown of a failed test, from its beginning and its end.
+_FIRST, _LAST = 20, 60
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -40,6 +42,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    """What a failed test has printed and logged is shown in part: the end of the run is what people read first."""
+    report: pytest.TestReport = yield
+    report.sections = [(name, _shortened(content)) for name, content in report.sections]
+    return report
+
+
+def _shortened(content: str) -> str:
+    lines = content.splitlines(keepends=True)
+    left_out = len(lines) - _FIRST - _LAST
+    if left_out <= 1:
+        return content
+    return "".join([*lines[:_FIRST], f"… {left_out} lines are left out …\n", *lines[-_LAST:]])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -42,6 +42,9 @@ done
 
 began=$SECONDS
 names=() results=() times=() failed=0
+printed=$(mktemp -d) || exit 2
+trap 'rm -rf "$printed"' EXIT
+export COLUMNS=${COLUMNS:-160} # so that the reasons in pytest's summary are not cut to nothing
 
 prepare() {
     if [ "$(id -u)" = 0 ]; then
@@ -57,7 +60,8 @@ run_pytest() {
     local suite=$1 arguments=()
     [[ $PARALLEL != *" $suite "* ]] || arguments+=(-n 2 --dist worksteal)
     [ "$(id -u)" = 0 ] || arguments+=(-m 'not root')
-    timeout --signal=TERM --kill-after=120 $((HARD_LIMIT - SECONDS + began)) \
+    # Where CI is set, pytest shows long values whole.
+    env -u CI -u BUILD_NUMBER timeout --signal=TERM --kill-after=120 $((HARD_LIMIT - SECONDS + began)) \
         "$PYTHON" -m pytest -q "${arguments[@]}" "tests/$suite"
 }
 
@@ -72,12 +76,26 @@ run_conformance() {
 run_suite() {
     case $1 in
     conformance) run_conformance ;;
-    ruff) "$PYTHON" -m ruff check . ;;
+    ruff) "$PYTHON" -m ruff check --output-format concise . ;;
     mypy) "$PYTHON" -m mypy ;;
     imports) "$(dirname "$PYTHON")/lint-imports" ;;
     docs) "$PYTHON" -m sphinx -W -q --keep-going -b html doc/source doc/build/html ;;
     *) run_pytest "$1" ;;
     esac
+}
+
+# The lines of a suite's output that say what failed; its last lines where none is known to.
+what_failed() {
+    local pattern="^(FAILED|ERROR|hole:|works, but|the cloud's log:) " found
+    case $1 in
+    ruff) pattern='^[^ ]+:[0-9]+:[0-9]+: ' ;;
+    mypy) pattern=': error: ' ;;
+    imports) pattern='BROKEN|->' ;;
+    docs) pattern='(WARNING|ERROR|CRITICAL|error): ' ;;
+    esac
+    found=$(grep -aE -m 41 "$pattern" "$printed/$1" || grep -av '^ *$' "$printed/$1" | tail -n 5)
+    sed 's/^/  /' <<< "$found" | cut -c 1-240 | head -n 40
+    [ "$(wc -l <<< "$found")" -le 40 ] || echo "  and more"
 }
 
 report() {
@@ -88,12 +106,17 @@ report() {
         printf '%-14s %-8s %8d\n' "${names[$i]}" "${results[$i]}" "${times[$i]}"
     done
     printf '%-14s %-8s %8d\n' all "$([ "$failed" = 0 ] && echo passed || echo FAILED)" $((SECONDS - began))
+    for i in "${!names[@]}"; do
+        [ "${results[$i]}" = passed ] || { echo; echo "failed in ${names[$i]}:"; what_failed "${names[$i]}"; }
+    done
 }
 
 step() {
     local start=$SECONDS result=passed
     echo "== $1"
-    "${@:2}" || { result=FAILED; failed=1; }
+    "${@:2}" > >(tee "$printed/$1") 2>&1 || { result=FAILED; failed=1; }
+    # A process that a suite left behind may hold its output open: it is not waited for.
+    timeout 10 tail --pid=$! -f /dev/null
     names+=("$1") results+=("$result") times+=($((SECONDS - start)))
     [ "$result" = passed ]
 }

@@ -233,7 +233,7 @@ class Cloud:
         request = CreateRequest(**asked)
         return [s["uuid"] for s in self.operations.create(self.context(), request).servers]
 
-    def wait_ready(self, hosts: int | None = None, timeout: float = 30.0) -> None:
+    def wait_ready(self, hosts: int | None = None, timeout: float | None = None) -> None:
         """Until placement knows every host."""
         from nova.db.api import placement
 
@@ -245,12 +245,15 @@ class Cloud:
         self.wait(known, timeout, "placement knows the hosts")
 
     @staticmethod
-    def wait(condition: Callable[[], Any], timeout: float = 30.0, what: str = "") -> Any:
+    def wait(condition: Callable[[], Any], timeout: float | None = None, what: str = "") -> Any:
+        """For what must come. How long that takes on a busy machine says nothing; simulated time is another matter."""
+        simulated = concurrency.backend().name == "simulation"
+        timeout = timeout or (30.0 if simulated else 180.0)
         end = concurrency.monotonic() + timeout
         while not (result := condition()):
             if concurrency.monotonic() > end:
                 raise AssertionError(f"not within {timeout} s: {what or condition}")
-            concurrency.sleep(0.3 if concurrency.backend().name == "simulation" else 0.02)
+            concurrency.sleep(0.3 if simulated else 0.02)
         return result
 
     def server(self, uuid: str) -> dict[str, Any] | None:
@@ -259,7 +262,7 @@ class Cloud:
         except errors.NotFound:
             return None
 
-    def wait_state(self, uuid: str, vm_state: str, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_state(self, uuid: str, vm_state: str, timeout: float | None = None) -> dict[str, Any]:
         def reached() -> Any:
             row = self.server(uuid)
             return row if row and row["vm_state"] == vm_state and row["task_state"] is None else None
@@ -267,7 +270,7 @@ class Cloud:
         found: dict[str, Any] = self.wait(reached, timeout, f"server {uuid} is {vm_state}: {self.server(uuid)}")
         return found
 
-    def wait_gone(self, uuid: str, timeout: float = 30.0) -> None:
+    def wait_gone(self, uuid: str, timeout: float | None = None) -> None:
         self.wait(lambda: self.server(uuid) is None, timeout, f"server {uuid} is gone")
 
 

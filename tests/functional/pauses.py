@@ -20,7 +20,7 @@ class Hold:
         self._held = 0
         self._open = False
 
-    def reached(self, number: int = 1, seconds: float = 30.0) -> None:
+    def reached(self, number: int = 1, seconds: float = 120.0) -> None:
         """Wait until that many stand here."""
         with self._changed:
             there = self._changed.wait_for(lambda: self._held >= number, seconds)
@@ -42,7 +42,7 @@ class Hold:
                 return
             self._held += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._open, 60)
+            self._changed.wait_for(lambda: self._open, 300)
 
 
 class Pauses:

@@ -45,7 +45,7 @@ def test_a_message_that_comes_again_does_nothing(cloud: Cloud, sent: list[tuple[
     before = attempts(cloud, uuid)
     for manager, incarnation, works in list(sent):
         manager.begin(incarnation, works)
-        manager._pool.drain(30)
+        manager._pool.drain(120)
         assert manager._turns.operations == []
     row = cloud.server(uuid)
     assert row is not None and (row["vm_state"], row["task_state"]) == ("active", None)
@@ -69,7 +69,7 @@ def test_a_build_that_comes_after_the_delete_is_refused(cloud: Cloud, sent: list
     manager, incarnation, works = sent[0]
     manager._recent = Recent()  # as if that message had never been here
     manager.begin(incarnation, works)
-    manager._pool.drain(30)
+    manager._pool.drain(120)
     assert truth.guests(cloud) == {}
     truth.nothing_left(cloud)
 

@@ -29,7 +29,7 @@ def test_a_build_that_hangs_is_given_up_and_its_guest_goes(cloud: Cloud) -> None
     manager = cloud.hosts[host].manager
     for service in cloud.hosts.values():
         service.manager.driver.knobs.release("spawn")
-    manager._pool.drain(30)
+    manager._pool.drain(120)
     assert cloud.server(uuid)["vm_state"] == "error"  # type: ignore[index]
     manager.check()
     manager.check()

@@ -49,10 +49,10 @@ def test_while_the_scheduler_is_away(cloud: Cloud) -> None:
     cloud.stop_service(cloud.scheduler)
     uuids = cloud.boot(count=2)
     cloud.operations.delete(cloud.context(), uuids[0])
-    cloud.wait(lambda: truth.mapping(cloud, uuids[0])["charge"] is None, timeout=10, what="the charge is released")
+    cloud.wait(lambda: truth.mapping(cloud, uuids[0])["charge"] is None, what="the charge is released")
     assert truth.usage(cloud)["instances"] == 1
     cloud.start_scheduler()
-    cloud.wait_state(uuids[1], "active", timeout=90)
+    cloud.wait_state(uuids[1], "active")
     cloud.operations.delete(cloud.context(), uuids[1])
     cloud.wait_gone(uuids[1])
     truth.nothing_left(cloud)
@@ -65,9 +65,9 @@ def test_many_waiting_creates_do_not_hold_up_a_delete(make_cloud: Callable[..., 
     cloud.stop_service(cloud.scheduler)
     waiting = cloud.boot(count=8)
     cloud.operations.delete(cloud.context(), ready)
-    cloud.wait_gone(ready, timeout=20)
+    cloud.wait_gone(ready)
     cloud.operations.delete(cloud.context(), waiting[0])
-    cloud.wait(lambda: truth.mapping(cloud, waiting[0])["charge"] is None, timeout=20)
+    cloud.wait(lambda: truth.mapping(cloud, waiting[0])["charge"] is None)
     cloud.start_scheduler()
     for uuid in waiting[1:]:
         cloud.wait_state(uuid, "active")
@@ -182,7 +182,7 @@ def test_a_dead_host_does_not_hold_it_up_and_cleans_up_when_it_returns(cloud: Cl
     host = cloud.wait_state(uuid, "active")["host"]
     cloud.stop_host(host)
     cloud.operations.delete(cloud.context(), uuid)
-    cloud.wait_gone(uuid, timeout=20)
+    cloud.wait_gone(uuid)
     cloud.wait(lambda: truth.usage(cloud) == {})
     cloud.start_host(host, cloud.cells_of_hosts[host])
     cloud.wait(lambda: truth.guests(cloud) == {}, what="the returning host removes the guest")

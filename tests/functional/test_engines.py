@@ -72,13 +72,13 @@ def test_racing_requests_for_one_server_end_in_order(engine_cloud: Cloud) -> Non
         lambda i: cloud.operations.unlock(context, uuid, may_override=True),
         lambda i: cloud.operations.reset_state(cloud.context(admin=True), uuid, "active")]
     tasks = [concurrency.spawn(several(work)) for work in works]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert unexpected == []
     cloud.wait(lambda: not truth.open_rows(cloud))
     numbers = [r["seq"] for r in cloud.servers.operations(context, uuid)]
     assert sorted(numbers) == list(range(len(numbers)))
     tasks = [concurrency.spawn(lambda: cloud.operations.delete(context, uuid)) for _ in range(3)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     cloud.wait_gone(uuid)
     truth.nothing_left(cloud)
     assert [a for a, _ in truth.actions(cloud, uuid)].count("delete") == 1
@@ -96,7 +96,7 @@ def test_parallel_creates_share_quota_exactly(engine_cloud: Cloud) -> None:
             refused.append(e.message)
 
     tasks = [concurrency.spawn(one) for _ in range(8)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert (len(granted), len(refused)) == (3, 5)
     for uuid in granted:
         engine_cloud.wait_state(uuid, "active")

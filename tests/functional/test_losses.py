@@ -20,18 +20,18 @@ def test_with_every_nudge_dropped_everything_still_ends(make_cloud: Callable[...
     uuids = cloud.boot(count=4)
     buried = cloud.boot(flavor=FLAVOR | {"root_gb": 10**6})[0]
     for uuid in uuids:
-        cloud.wait_state(uuid, "active", timeout=60)
-    cloud.wait_state(buried, "error", timeout=60)
+        cloud.wait_state(uuid, "active")
+    cloud.wait_state(buried, "error")
     cloud.operations.stop(context, uuids[0])
     cloud.operations.reboot(context, uuids[1], "SOFT")
-    cloud.wait_state(uuids[0], "stopped", timeout=60)
-    cloud.wait_state(uuids[1], "active", timeout=60)
+    cloud.wait_state(uuids[0], "stopped")
+    cloud.wait_state(uuids[1], "active")
     cloud.operations.start(context, uuids[0])
-    cloud.wait_state(uuids[0], "active", timeout=60)
+    cloud.wait_state(uuids[0], "active")
     for uuid in (*uuids, buried):
         cloud.operations.delete(context, uuid)
     for uuid in (*uuids, buried):
-        cloud.wait_gone(uuid, timeout=60)
+        cloud.wait_gone(uuid)
     truth.nothing_left(cloud)
     assert cloud.sender.sent == 0 and cloud.sender.lost > 0
 
@@ -41,7 +41,7 @@ def test_a_build_that_fails_goes_on_without_nudges(make_cloud: Callable[..., Clo
     for service in cloud.hosts.values():
         service.manager.driver.knobs.fail("spawn", times=1)
     uuid = cloud.boot()[0]
-    assert cloud.wait_state(uuid, "error", timeout=60)["fault"]["message"].startswith("Told to fail at spawn.")
+    assert cloud.wait_state(uuid, "error")["fault"]["message"].startswith("Told to fail at spawn.")
 
 
 def test_a_host_restarted_in_mid_build_goes_on(cloud: Cloud) -> None:
@@ -80,7 +80,7 @@ def test_the_conductor_of_a_cell_may_be_away_for_a_while(cloud: Cloud) -> None:
     concurrency.sleep(1.0)
     assert cloud.server(uuid)["task_state"] == "powering-off"  # type: ignore[index]
     cloud.conductors["cell1"] = cloud.start_cell_conductor("cell1")
-    cloud.wait_state(uuid, "stopped", timeout=60)
+    cloud.wait_state(uuid, "stopped")
 
 
 def test_the_orchestrator_may_be_away_for_a_while(cloud: Cloud) -> None:
@@ -134,6 +134,6 @@ def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Calla
     with edges.silent(hanging.database):
         for _ in range(3):
             tasks = [concurrency.spawn(ask) for _ in range(10)]
-            assert all(t.join(20) for t in tasks)
+            assert all(t.join(120) for t in tasks)
         assert answers == [([uuid], [other])] * 30
     cloud.wait(lambda: cloud.servers.page(cloud.context(), Query("p1")).down == [])

@@ -68,6 +68,6 @@ def test_quota_cannot_be_passed_by_asking_together(cloud: Cloud) -> None:
 
     tasks = [concurrency.spawn(ask, n, name=f"asks-{n}") for n in range(16)]
     for task in tasks:
-        task.join(60)
+        task.join(120)
     assert {o: outcomes.count(o) for o in outcomes} == {"address": 10, "no address": 6, "group": 9, "no group": 7}
     assert len(floating.list(cloud.context())) == len(groups.list(cloud.context())) == 10

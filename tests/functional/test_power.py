@@ -96,7 +96,7 @@ def test_hard_reboots_of_one_server_do_not_stop_the_others_on_its_host(make_clou
             cloud.operations.reboot(context, stuck, "HARD")
             cloud.wait(lambda: truth.operation(cloud, stuck, "reboot")["owner"], what="the host has taken it")
         cloud.operations.stop(context, other)
-        cloud.wait_state(other, "stopped", timeout=10)
+        cloud.wait_state(other, "stopped")
     finally:
         knobs.release("reboot")
     cloud.wait_state(stuck, "active")
@@ -118,7 +118,7 @@ def test_a_reboot_happens_once_though_its_host_was_busy(make_cloud: Callable[...
     for uuid in uuids:
         cloud.wait_state(uuid, "active")
     cloud.wait(lambda: not truth.open_rows(cloud))
-    cloud.hosts["host1"].manager._pool.drain(30)
+    cloud.hosts["host1"].manager._pool.drain(120)
     assert [boots(cloud, uuid) for uuid in uuids] == [n + 1 for n in before]
 
 

@@ -62,7 +62,7 @@ def test_parallel_creates_take_exactly_what_there_is(api_only: Cloud) -> None:
             refused.append(e.message)
 
     tasks = [concurrency.spawn(one) for _ in range(12)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert sum(granted) == 5 and len(refused) == 7
     assert truth.usage(api_only) == {"instances": 5, "cores": 5, "ram": 5 * 512}
 
@@ -75,7 +75,7 @@ def test_parallel_ranges_share_the_room(api_only: Cloud) -> None:
         granted.append(boot(api_only, 1, 2))
 
     tasks = [concurrency.spawn(one) for _ in range(3)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert sum(granted) == 5 and len(granted) == 3
 
 
@@ -96,7 +96,7 @@ def test_parallel_creates_and_deletes_add_up(make_cloud: Callable[..., Cloud]) -
                 cloud.operations.deps.servers.operations(cloud.context(), uuid)
 
     tasks = [concurrency.spawn(churn, i % 2 == 0) for i in range(6)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     for uuid in kept:
         cloud.wait_state(uuid, "active")
     cloud.wait(lambda: not truth.open_rows(cloud))

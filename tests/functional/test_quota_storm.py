@@ -102,7 +102,7 @@ def storm(cloud: Cloud, contexts: list[RequestContext], keep: Callable[[int], bo
     tasks = [concurrency.spawn(work, number) for number in range(TASKS)]
     assert all(task.join(300) for task in tasks)
     over.set()
-    assert watcher.join(30)
+    assert watcher.join(120)
     return kept, len(refused), max(most)
 
 

@@ -49,7 +49,7 @@ def test_parallel_changes_of_metadata_are_all_there(cloud: Cloud, active: str) -
         cloud.operations.merge_metadata(cloud.context(), active, {f"k{i}": str(i)})
 
     tasks = [concurrency.spawn(add, i) for i in range(8)]
-    assert all(t.join(30) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert cloud.server(active)["metadata"] == {f"k{i}": str(i) for i in range(8)}  # type: ignore[index]
 
 
@@ -89,7 +89,7 @@ def test_reset_state_ends_what_hangs(cloud: Cloud, active: str) -> None:
         assert row is not None and (row["vm_state"], row["task_state"]) == ("error", None)
     finally:
         knobs.release("power_off")
-    cloud.hosts[host].manager._pool.drain(30)
+    cloud.hosts[host].manager._pool.drain(120)
     assert cloud.server(active)["vm_state"] == "error"  # type: ignore[index]
     assert [(a, s) for a, s in truth.actions(cloud, active)][1:] == [("stop", "superseded"), ("resetState", "done")]
     cloud.operations.reset_state(cloud.context(admin=True), active, "active")

@@ -108,7 +108,7 @@ def cut_off(cloud: Cloud, store: Any) -> Iterator[None]:
     for name in STORE_METHODS:
         setattr(store, name, silent)
     try:
-        assert noticed.wait(30)  # its heartbeats come one by one: no earlier one is under way any more
+        assert noticed.wait(120)  # its heartbeats come one by one: no earlier one is under way any more
         truth.write_heartbeats(cloud)
         yield
     finally:
@@ -127,7 +127,7 @@ def test_a_build_does_not_wait_for_a_host_that_is_down(cloud: Cloud) -> None:
     cloud.hosts[second].manager.driver.knobs.release("spawn")
     with cut_off(cloud, lost._store):
         truth.silence(cloud, first, 61.0)
-        row = cloud.wait_state(uuid, "active", timeout=60)
+        row = cloud.wait_state(uuid, "active")
         assert row["host"] == second
     cloud.wait(lambda: list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, second)])
     lost.driver.knobs.release("spawn")  # its build ends now, under an epoch that is over
@@ -152,4 +152,4 @@ def test_a_build_waits_for_its_host_when_there_is_no_other(make_cloud: Callable[
             cloud.orchestrator.janitor.scan()
         assert cloud.server(uuid)["epoch"] == epoch  # type: ignore[index]
     manager.driver.knobs.release("spawn")
-    assert cloud.wait_state(uuid, "active", timeout=60)["host"] == "host1"
+    assert cloud.wait_state(uuid, "active")["host"] == "host1"

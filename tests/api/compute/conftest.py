@@ -207,7 +207,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
                     Limits.from_conf(conf))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
                 project_exists=lambda project: project in PROJECTS.values(),
-                idempotency=Idempotency(KeyStore(database, cells, lambda: b"s" * 32, lease=0.5)))
+                idempotency=Idempotency(KeyStore(database, cells, lambda: b"s" * 32)))
     yield Api(build(deps), conf, database, cell, cell0, deps)
     cells.close()
     database.dispose()

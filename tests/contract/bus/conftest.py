@@ -76,7 +76,7 @@ class Kit:
         if self.simulation is not None:
             return
         closing = [concurrency.spawn(bus.close) for bus in self._buses]  # each waits a second for its broker
-        assert all([task.join(30) for task in closing])
+        assert all([task.join(120) for task in closing])
 
     def _url(self, name: str) -> str:
         if name not in self._urls:

@@ -82,14 +82,14 @@ def fails(bus: OsloBus) -> None:
         lambda: bus.cast(CONTEXT, "conductor", "echo", args={"value": 1}),
         lambda: bus.call(CONTEXT, "conductor", "echo", timeout=1, args={"value": 1}),
         lambda: bus.check(timeout=1))]
-    assert all([t.join(60) for t in tasks])
+    assert all([t.join(120) for t in tasks])
     assert found == [errors.Unavailable] * 3
 
 
 def test_a_process_that_starts_without_a_broker_says_so() -> None:
     bus = make_bus(f"rabbit://nova:secret@127.0.0.1:{free_port()}/", connect_timeout=1, cast_retries=0)
     fails(bus)
-    assert concurrency.spawn(bus.close).join(60)
+    assert concurrency.spawn(bus.close).join(120)
 
 
 def test_wrong_credentials_are_told(broker: RabbitMQ) -> None:
@@ -129,7 +129,7 @@ def test_a_server_can_end_while_its_broker_is_away(broker: RabbitMQ, vhost: str,
 
     getattr(broker, how)()
     try:
-        assert concurrency.spawn(end).join(60)
+        assert concurrency.spawn(end).join(120)
     finally:
         broker.thaw()
 

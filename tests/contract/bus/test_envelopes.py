@@ -76,7 +76,7 @@ def refused(kit: Kit, sealer: Sealer, reason: str) -> None:
         bus.call(context, "conductor", "tell", args={"word": "honest"})
     assert caught.value.details["reason"] == reason
     assert kit.bus().call(context, "conductor", "tell", args={"word": "true"}) == "true"
-    assert desk.told.get(timeout=20) == "true"
+    assert desk.told.get(timeout=120) == "true"
     assert desk.told.qsize() == 0
     assert gate.refused == {reason: 2}
 

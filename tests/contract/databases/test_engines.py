@@ -75,7 +75,7 @@ def test_of_many_conditional_updates_exactly_the_allowed_number_wins(database: D
         return conn.execute(statement).rowcount
 
     tasks = [concurrency.spawn(lambda: won.append(database.run(take))) for _ in range(25)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert (sum(won), used(database)) == (10, 10)
 
 

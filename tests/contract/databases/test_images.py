@@ -106,7 +106,7 @@ def test_of_two_uploads_one_wins(images: Images, tmp_path: Path) -> None:
             outcomes.append("refused")
 
     tasks = [concurrency.spawn(upload) for _ in range(4)]
-    assert all(task.join(60) for task in tasks)
+    assert all(task.join(120) for task in tasks)
     assert sorted(outcomes) == ["refused"] * 3 + ["stored"] and len(files(tmp_path)) == 1
 
 
@@ -114,7 +114,7 @@ def test_edits_at_the_same_time_lose_nothing(images: Images) -> None:
     image = make(images, data=None)
     tasks = [concurrency.spawn(images.update, ALICE, image.id, lambda i, n=n: Changes(
         properties={f"p{n}": "x", "os_type": str(n)}, tags=[*i.tags, f"t{n}"])) for n in range(6)]
-    assert all(task.join(60) for task in tasks)
+    assert all(task.join(120) for task in tasks)
     after = images.show(ALICE, image.id)
     assert set(after.properties) == {"os_type", *(f"p{n}" for n in range(6))}
     assert set(after.tags) == {"t", *(f"t{n}" for n in range(6))}

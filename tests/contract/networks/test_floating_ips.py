@@ -33,7 +33,7 @@ def together(count: int, work: Callable[[int], Any]) -> list[Any]:
 
     tasks = [concurrency.spawn(run, n, name=f"asks-{n}") for n in range(count)]
     for task in tasks:
-        task.join(60)
+        task.join(120)
     return answers
 
 

@@ -63,7 +63,7 @@ def test_many_at_once_never_pass_the_limit(database: Database, quota: Quota) -> 
                 refused.put(number)
 
     tasks = [concurrency.spawn(work, n, name=f"charge-{n}") for n in range(8)]
-    assert all(task.join(60) for task in tasks)
+    assert all(task.join(120) for task in tasks)
     assert (granted.qsize(), refused.qsize()) == (10, 30)
     assert _used(database, quota) == {"instances": 10, "cores": 10, "ram": 640}
 

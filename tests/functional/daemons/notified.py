@@ -27,7 +27,7 @@ class Notified:
             self.process = subprocess.Popen([str(c) for c in command], env=env, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=out)
 
-    def expect(self, word: str, seconds: float = 90) -> None:
+    def expect(self, word: str, seconds: float = 120) -> None:
         """Wait for a message with ``word`` that has not been looked at before."""
         end = time.monotonic() + seconds
         self._socket.settimeout(0.1)
@@ -51,7 +51,7 @@ class Notified:
     def text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def wait_text(self, word: str, seconds: float = 60) -> None:
+    def wait_text(self, word: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while word not in self.text():
             if time.monotonic() > end:

@@ -62,7 +62,7 @@ class Heard:
     def first(self, event: str) -> dict[str, Any]:
         return next(m for m in list(self.messages) if m["event_type"] == event)
 
-    def wait(self, event: str, timeout: float = 20.0, count: int = 1) -> dict[str, Any]:
+    def wait(self, event: str, timeout: float = 120.0, count: int = 1) -> dict[str, Any]:
         end = concurrency.monotonic() + timeout
         while self.types().count(event) < count:
             assert concurrency.monotonic() < end, f"no {event} among {self.types()}"

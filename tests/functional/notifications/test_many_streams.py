@@ -79,7 +79,7 @@ class Others:
 
     def stop(self) -> None:
         self._stop.set()
-        assert all([task.join(60) for task in self._tasks])
+        assert all([task.join(120) for task in self._tasks])
 
 
 def test_a_thousand_streams_take_no_worker_and_all_hear(cloud: Cloud, many_files: None) -> None:

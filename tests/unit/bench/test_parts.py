@@ -123,7 +123,7 @@ def speaks() -> Iterator[Callable[[list[list[bytes]]], str]]:
 
     yield start
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     listener.close()
 
 

@@ -33,12 +33,12 @@ class Speaker:
             self.open.append(sock)
 
     def say(self, text: bytes) -> None:
-        self._task.join(10)
+        self._task.join(120)
         for sock in self.open:
             sock.sendall(text)
 
     def close(self) -> None:
-        self._task.join(10)
+        self._task.join(120)
         for sock in self.open:
             sock.close()
         self._listener.close()

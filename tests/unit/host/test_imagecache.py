@@ -60,7 +60,7 @@ def test_a_base_is_fetched_once(cache: ImageCache, image: ImageSource, server: F
 
 def test_many_ask_at_a_time_and_one_fetches(cache: ImageCache, image: ImageSource, server: FileServer) -> None:
     tasks = [concurrency.spawn(cache.get, image) for _ in range(4)]
-    assert all(t.join(60) for t in tasks)
+    assert all(t.join(120) for t in tasks)
     assert len(server.requests) == 1
 
 

@@ -17,12 +17,12 @@ def test_waiting_changes_share_one() -> None:
     def apply(changes: dict[str, int]) -> None:
         made.append(changes)
         entered.set()
-        assert go.wait(20)
+        assert go.wait(120)
 
     batch: Batch[str, int] = Batch(apply)
     first = threading.Thread(target=batch.submit, args=({"a": 1},))
     first.start()
-    assert entered.wait(20)
+    assert entered.wait(120)
     others = [threading.Thread(target=batch.submit, args=({name: 2},)) for name in "bcd"]
     for thread in others:
         thread.start()
@@ -30,7 +30,7 @@ def test_waiting_changes_share_one() -> None:
         threading.Event().wait(0.01)
     go.set()
     for thread in [first, *others]:
-        thread.join(20)
+        thread.join(120)
     assert made == [{"a": 1}, {"b": 2, "c": 2, "d": 2}]
 
 
@@ -40,7 +40,7 @@ def test_bad_change_fails_alone() -> None:
     gate = threading.Event()
 
     def apply(changes: dict[str, int]) -> None:
-        assert gate.wait(20)
+        assert gate.wait(120)
         if "bad" in changes:
             raise ValueError("bad")
         made.append(changes)
@@ -59,7 +59,7 @@ def test_bad_change_fails_alone() -> None:
         thread.start()
     gate.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert outcome == {"x": "made", "bad": "refused", "good": "made"}
     assert sorted(name for changes in made for name in changes) == ["good", "x"]
     with pytest.raises(ValueError, match="bad"):

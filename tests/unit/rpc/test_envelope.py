@@ -147,6 +147,6 @@ def test_senders_nest_and_belong_to_their_task() -> None:
         with receiving(Sender("compute", "bob")):
             assert current_sender() == Sender("compute", "bob")
         assert current_sender() == ALICE
-        concurrency.spawn(lambda: seen.append(current_sender())).join(10)
+        concurrency.spawn(lambda: seen.append(current_sender())).join(120)
     assert current_sender() is None
     assert seen == [None]

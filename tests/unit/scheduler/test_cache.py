@@ -218,7 +218,7 @@ def test_readers_and_consumers_side_by_side_lose_nothing() -> None:
                 cache.refresh()
 
         tasks = [concurrency.spawn(work, f"u{n}") for n in range(4)]
-        assert all(task.join(60) for task in tasks)
+        assert all(task.join(120) for task in tasks)
         assert {h.inventories["VCPU"].used for h in cache.snapshot()} == {200}
 
 

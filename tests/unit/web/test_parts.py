@@ -131,7 +131,7 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
     def slow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if environ["PATH_INFO"] == "/slow":
             begun.set()
-            go_on.wait(10)
+            go_on.wait(120)
         start_response("200 OK", [("Content-Length", "4")])
         return [b"done"]
 
@@ -143,12 +143,12 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
     client.request("GET", "/")
     assert client.getresponse().read() == b"done"
     client.request("GET", "/slow")
-    assert begun.wait(10)
+    assert begun.wait(120)
     stopping = concurrency.spawn(server.stop, 10, name="stop")
     go_on.set()
     assert client.getresponse().read() == b"done"
     client.close()
-    assert stopping.join(15)
+    assert stopping.join(120)
     with pytest.raises(ConnectionRefusedError):
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=10).connect()
 
