@@ -37,7 +37,7 @@ def main(output: str, kept: str | None, play: bool, full: bool, only: tuple[str,
         show(_last(), kept)
         return
     if not play:
-        show([case.row() for case in cases.cases() + cases.standalone_cases()], output)
+        show([case.row() for case in cases.all_cases()], output)
         return
     began = time.monotonic()
     rows, failures = run([Item(group, case) for group in groups(full=full) for case in group.cases

@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cases: every step of create and delete, before and after it, times every process, from the workflow tables."""
+"""The cases, from the workflow tables: every step of create, delete and moves, before and after it, times every
+process; of the other operations a sample that a seed draws."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from nova.workflow.operations import CREATE, DELETE, DELETE_UNPLACED
+from nova.workflow.operations import CREATE, DELETE, DELETE_UNPLACED, SHAPES
 from nova.workflow.shape import Shape, StepShape
 
-SHAPES = (CREATE, DELETE, DELETE_UNPLACED)
+#: Who makes or removes a server; played on every database.
+LIVES = (CREATE, DELETE, DELETE_UNPLACED)
+#: Who moves one; every step is played.
+_MOVES = ("resize", "migrate", "confirm_resize", "revert_resize", "live-migration")
+MOVES = tuple(shape for shape in SHAPES if shape.action in _MOVES)
+OTHERS = tuple(shape for shape in SHAPES if shape not in LIVES + MOVES)
+#: So many of the others' cases are played, drawn by this seed.
+SAMPLE, SEED = 40, 20
 PROCESSES = ("api", "scheduler", "orchestrator", "conductor", "compute")
 #: All of them in one.
 STANDALONE = "standalone"
@@ -21,13 +31,39 @@ RESTARTED, TAKEN_OVER, EXPIRED = "restarted", "taken over", "expired"
 ACTIVE, ERROR, GONE = "active", "error", "gone"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
+class Act:
+    """What is asked of a server, and the vm state it ends in: an action's body, or another ``method`` on a ``path`` under
+    the server's own."""
+
+    body: dict[str, Any] | None
+    ends: str
+    version: str = "2.95"
+    method: str = "POST"
+    path: str = "/action"
+
+    @property
+    def name(self) -> str:
+        return next(iter(self.body)) if self.body else f"{self.method} {self.path}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scenario:
-    """How a step is reached, and how its operation ends when nobody dies."""
+    """How a step is reached, and how its operation ends when nobody dies. ``before``: what brings a new server into the
+    state that ``act`` needs; without ``act`` the player knows what to do. ``fails``: the checkpoint of the fake driver
+    at which every host fails meanwhile."""
 
     name: str
     ends: str
     doc: str
+    before: tuple[Act, ...] = ()
+    act: Act | None = None
+    fails: str = ""
+
+
+def after(act: Act, doc: str, *before: Act, fails: str = "", ends: str = "") -> Scenario:
+    """A server is made, goes through ``before``, and is then asked for ``act``."""
+    return Scenario(act.name, ends or act.ends, doc, before, act, fails)
 
 
 BOOT = Scenario("boot", ACTIVE, "a server is created")
@@ -37,8 +73,14 @@ NO_HOST_BUILDS = Scenario("no host builds", ERROR, "every host fails")
 REMOVE = Scenario("remove", GONE, "a running server is deleted")
 WITHDRAW = Scenario("withdraw", GONE, "a server is deleted before it has a cell")
 
+_STOP, _START = Act({"os-stop": None}, "stopped"), Act({"os-start": None}, ACTIVE)
+STOP = after(_STOP, "a running server is stopped")
+START = after(_START, "a stopped server is started", _STOP)
+REBOOT = after(Act({"reboot": {"type": "HARD"}}, ACTIVE), "a server is restarted hard")
+
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
+    "stop.power_off": STOP, "start.power_on": START, "reboot.reboot": REBOOT,
     "create.schedule": BOOT, "create.record": BOOT, "create.dispatch": BOOT, "create.build": BOOT,
     "create.bury": NO_HOST, "create.reschedule": SECOND_HOST, "create.relieve": SECOND_HOST,
     "create.abandon": NO_HOST_BUILDS, "delete.destroy": REMOVE, "delete.release": REMOVE,
@@ -59,6 +101,7 @@ class Case:
     then: str
     level: str
     scenario: Scenario
+    place: str | None = None
 
     @property
     def label(self) -> str:
@@ -79,7 +122,9 @@ class Case:
     def row(self) -> dict[str, str]:
         """For the table."""
         action, step = self.step.split(".")
-        return {"process": self.victim, "operation": action, "step": step if self.kind == "step" else f"undo {step}",
+        victim = {"source_compute": "source", "dest_compute": "target"}.get(self.place or "", "compute")
+        return {"process": victim if self.victim == "compute" and self.runs_the_step else self.victim,
+                "operation": action, "step": step if self.kind == "step" else f"undo {step}",
                 "moment": self.moment, "then": self.then, "story": self.scenario.doc, "outcome": self.ends}
 
 
@@ -92,22 +137,42 @@ def points(shape: Shape) -> Iterator[tuple[str, str, StepShape, Scenario]]:
             yield "undo", name, step, UNDOS[name]
 
 
-def cases() -> list[Case]:
+def cases(shapes: Iterable[Shape] = LIVES) -> list[Case]:
     """All of daemons, in the order of the workflows."""
     found = []
-    for shape in SHAPES:
+    for shape in shapes:
         for kind, name, step, scenario in points(shape):
             for moment in MOMENTS:
                 for victim in PROCESSES:
-                    found += [Case(victim, kind, name, moment, then, step.level, scenario)
+                    found += [Case(victim, kind, name, moment, then, step.level, scenario, step.place)
                               for then in _endings(victim, kind, name, step.level, moment)]
     return found
 
 
+def moves() -> list[Case]:
+    """All of the operations that move a server between hosts."""
+    return cases(MOVES)
+
+
+def others() -> list[Case]:
+    """A sample of all other operations: in two of three cases the process dies that runs the step."""
+    every = cases(OTHERS)
+    mine = [case for case in every if case.runs_the_step]
+    rest = [case for case in every if not case.runs_the_step]
+    draw = random.Random(SEED)
+    chosen = draw.sample(mine, min(len(mine), 2 * SAMPLE // 3)) + draw.sample(rest, min(len(rest), SAMPLE // 3 + 1))
+    return [case for case in every if case in chosen]
+
+
 def standalone_cases() -> list[Case]:
     """The same steps with everything in one process."""
-    return [Case(STANDALONE, kind, name, moment, RESTARTED, step.level, scenario)
-            for shape in SHAPES for kind, name, step, scenario in points(shape) for moment in MOMENTS]
+    return [Case(STANDALONE, kind, name, moment, RESTARTED, step.level, scenario, step.place)
+            for shape in LIVES for kind, name, step, scenario in points(shape) for moment in MOMENTS]
+
+
+def all_cases() -> list[Case]:
+    """Whatever a full run plays."""
+    return cases() + moves() + others() + standalone_cases()
 
 
 def one_per_step(every: list[Case]) -> list[Case]:

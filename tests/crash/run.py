@@ -38,8 +38,10 @@ class Item:
 
 def groups(*, full: bool) -> list[Group]:
     """PostgreSQL has every kill of the process that runs a step, and some of bystanders; the others have one per step.
-    A ``full`` run has every case everywhere."""
+    A ``full`` run has every case everywhere. What neither makes nor removes a server is played on PostgreSQL."""
     found = _daemons("postgresql", cases.cases() if full else cases.short(cases.cases())) + _product_timing()
+    found += _daemons("postgresql", cases.moves() if full else cases.one_per_step(cases.moves()), "moves ")
+    found += _daemons("postgresql", cases.others() if full else cases.others()[::4], "others ")
     for kind in ("mariadb", "sqlite"):
         found += _daemons(kind, cases.cases() if full else cases.one_per_step(cases.cases()))
     alone = cases.standalone_cases()
@@ -47,15 +49,15 @@ def groups(*, full: bool) -> list[Group]:
     return found
 
 
-def _daemons(kind: str, chosen: Iterable[Case]) -> list[Group]:
+def _daemons(kind: str, chosen: Iterable[Case], what: str = "") -> list[Group]:
     """Where the victim comes back, leases outlast the case; where others go on for it, there are two orchestrators."""
     back = [case for case in chosen if case.then == cases.RESTARTED]
     away = [case for case in chosen if case.then != cases.RESTARTED]
     mine = tuple(case for case in back if case.runs_the_step)
     others = tuple(case for case in back if not case.runs_the_step)
-    made = [Group(f"{kind} restarted", lambda: Cluster(kind, PATIENT), mine),
-            Group(f"{kind} taken-over", lambda: Cluster(kind, QUICK, orchestrators=2), tuple(away)),
-            Group(f"{kind} bystanders", lambda: Cluster(kind, PATIENT), others)]
+    made = [Group(f"{kind} {what}restarted", lambda: Cluster(kind, PATIENT), mine),
+            Group(f"{kind} {what}taken-over", lambda: Cluster(kind, QUICK, orchestrators=2), tuple(away)),
+            Group(f"{kind} {what}bystanders", lambda: Cluster(kind, PATIENT), others)]
     return [group for group in made if group.cases]
 
 

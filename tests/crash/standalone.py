@@ -36,7 +36,8 @@ class Standalone(Cloud):
         self.undo.append(api.dispose)
         hosts = {f"{socket.gethostname()}-{n}": state / "hosts" / f"{socket.gethostname()}-{n}" for n in (1, 2)}
         self.look_past(api, hosts)
-        self.user = User(self.base, json.loads((state / "passwords.json").read_text())["demo"], self._image())
+        passwords = json.loads((state / "passwords.json").read_text())
+        self.user = User(self.base, passwords["demo"], self._image(), admin_password=passwords["admin"])
         self.undo.append(self.user.close)
         self.user.log_in()
         api.run(self._make_room)

@@ -23,23 +23,29 @@ ITEMS = [Item(group, case) for group in groups(full=bool(os.environ.get("NOVA_TE
 
 
 def test_every_step_has_its_cases() -> None:
-    steps = {f"{shape.action}.{step.name}" for shape in SHAPES if shape.action.startswith(("create", "delete"))
-             for step in shape.steps}
-    found = {(case.step, case.moment, case.victim) for case in cases.cases() if case.kind == "step"}
-    assert found == {(s, m, v) for s in steps for m in cases.MOMENTS for v in cases.PROCESSES}
-    assert {case.step for case in cases.standalone_cases()} == steps
-    for every in (cases.cases(), cases.standalone_cases()):
+    for shapes in (cases.LIVES, cases.MOVES, cases.OTHERS):
+        steps = {f"{shape.action}.{step.name}" for shape in shapes for step in shape.steps}
+        every = cases.cases(shapes)
+        found = {(case.step, case.moment, case.victim) for case in every if case.kind == "step"}
+        assert found == {(s, m, v) for s in steps for m in cases.MOMENTS for v in cases.PROCESSES}
         assert {case.step for case in cases.one_per_step(every)} == steps
+    alone = cases.standalone_cases()
+    assert {case.step for case in alone} == {f"{s.action}.{step.name}" for s in cases.LIVES for step in s.steps}
+    assert {case.step for case in cases.one_per_step(alone)} == {case.step for case in alone}
+
+
+def test_every_operation_is_in_the_matrix_once() -> None:
+    assert sorted(s.action for s in cases.LIVES + cases.MOVES + cases.OTHERS) == sorted(s.action for s in SHAPES)
 
 
 def test_the_table_is_printed() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.crash", "--table", "json"], capture_output=True, text=True,
                           timeout=60, check=True)
-    assert json.loads(done.stdout) == [case.row() for case in cases.cases() + cases.standalone_cases()]
+    assert json.loads(done.stdout) == [case.row() for case in cases.all_cases()]
 
 
 def test_a_step_without_a_case_is_found() -> None:
-    """What is added to the workflow of create or delete needs a scenario that reaches it."""
+    """What is added to a workflow needs a scenario that reaches it."""
     step = StepShape("polish", "api", "It shines.")
     longer = dataclasses.replace(CREATE, steps=(*CREATE.steps, step))
     with pytest.raises(KeyError, match=r"create\.polish"):
@@ -50,11 +56,11 @@ def test_a_step_without_a_case_is_found() -> None:
 
 
 def test_every_workflow_that_makes_or_removes_a_server_is_in_the_matrix() -> None:
-    assert set(cases.SHAPES) == {shape for shape in SHAPES if shape.action.startswith(("create", "delete"))}
+    assert set(cases.LIVES) == {shape for shape in SHAPES if shape.action.startswith(("create", "delete"))}
 
 
 def test_the_table_for_people_has_every_case() -> None:
-    every = cases.cases() + cases.standalone_cases()
+    every = cases.all_cases()
     played = [results.played(Item(group, case), None) for group in groups(full=True) for case in group.cases]
     for rows in ([case.row() for case in every], played):
         console = Console(width=200)

@@ -8,22 +8,31 @@ from typing import Any
 
 import requests
 
+from tests.crash.cases import Act
+
 
 class User:
-    def __init__(self, base: str, password: str, image: str) -> None:
+    def __init__(self, base: str, password: str, image: str, *, admin_password: str | None = None) -> None:
         self._base, self._password, self._image = base, password, image
-        self._session = requests.Session()
+        self._admin_password = admin_password or password
+        self._session, self._admin = requests.Session(), requests.Session()
         self.project_id = ""
 
     def log_in(self) -> None:
+        self.project_id = self._token(self._session, "demo", self._password)
+        self._token(self._admin, "admin", self._admin_password)
+
+    def _token(self, session: requests.Session, name: str, password: str) -> str:
+        """Give the session a token of that user in the project of the same name; returns the project's id."""
         domain = {"name": "Default"}
-        answer = self._session.post(f"{self._base}/identity/v3/auth/tokens", timeout=30, json={"auth": {
+        answer = session.post(f"{self._base}/identity/v3/auth/tokens", timeout=30, json={"auth": {
             "identity": {"methods": ["password"], "password": {"user": {
-                "name": "demo", "domain": domain, "password": self._password}}},
-            "scope": {"project": {"name": "demo", "domain": domain}}}})
+                "name": name, "domain": domain, "password": password}}},
+            "scope": {"project": {"name": name, "domain": domain}}}})
         answer.raise_for_status()
-        self.project_id = answer.json()["token"]["project"]["id"]
-        self._session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        session.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        project_id: str = answer.json()["token"]["project"]["id"]
+        return project_id
 
     def create(self, flavor: str = "1") -> str:
         answer = self._session.post(f"{self._base}/compute/v2.1/servers", timeout=30, json={"server": {
@@ -36,6 +45,12 @@ class User:
     def delete(self, uuid: str) -> None:
         answer = self._session.delete(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=30)
         assert answer.status_code == 204, answer.text
+
+    def act(self, uuid: str, act: Act) -> None:
+        """Ask for it as the administrator."""
+        answer = self._admin.request(act.method, f"{self._base}/compute/v2.1/servers/{uuid}{act.path}", timeout=30,
+                                     json=act.body, headers={"OpenStack-API-Version": f"compute {act.version}"})
+        assert answer.status_code in (200, 202, 204), answer.text
 
     def show(self, uuid: str, patience: float = 30.0) -> dict[str, Any] | None:
         """The server as its owner reads it; None when it is gone. An API that restarts is asked again."""
@@ -56,3 +71,4 @@ class User:
 
     def close(self) -> None:
         self._session.close()
+        self._admin.close()

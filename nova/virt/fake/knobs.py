@@ -56,6 +56,7 @@ class Knobs:
 
     def strike(self, method: str) -> None:
         """Called by the driver in the middle of ``method``."""
+        concurrency.checkpoint(f"fake.{method}")
         if seconds := self._delays.get(method):
             concurrency.sleep(seconds)
         if event := self._hanging.get(method):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from nova import concurrency, errors
+from nova import errors
 from nova.virt.fake.guests import FakeGuest
 from nova.virt.fake.host import FakeHost, burnt
 from nova.virt.interfaces import Events, Lifecycle, Listener, RebootKind
@@ -19,7 +19,6 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
                 return
             self.check_room(guest)
             self.guests.save(_record(guest))
-        concurrency.checkpoint("fake.spawn")
         progress("spawning", 50)
         self.knobs.strike("spawn")
         with self.lock:
@@ -41,7 +40,9 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
         self.knobs.strike("power_on")
         with self.lock:
             guest = self.find(uuid)
-            if guest.power_state != PowerState.RUNNING:
+            if guest.power_state in (PowerState.PAUSED, PowerState.SUSPENDED):
+                self.go_on(guest)
+            elif guest.power_state != PowerState.RUNNING:
                 self.boot(guest)
 
     def recreate(self, guest: GuestSpec) -> None:
