@@ -33,8 +33,8 @@ ACTIVE, ERROR, GONE = "active", "error", "gone"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Act:
-    """What is asked of a server, and the vm state it ends in: an action's body, or another ``method`` on a ``path`` under
-    the server's own."""
+    """What is asked of a server, and the vm state it ends in: an action's body, or another ``method`` on a ``path``
+    under the server's own."""
 
     body: dict[str, Any] | None
     ends: str
