@@ -22,12 +22,30 @@ OPTS: list[cfg.Opt] = [
                    ("host-model", "a named model close to the host's processor; guests can migrate"),
                    ("host-passthrough", "the host's processor as it is"),
                    ("maximum", "all that the hypervisor can do"),
-                   ("custom", "the model that cpu_model names"),
+                   ("custom", "a model that cpu_models names"),
                    ("none", "what the hypervisor gives by itself")],
                help="The processor that guests see."),
-    cfg.StrOpt("cpu_model", help="The processor model with cpu_mode = custom, as `virsh cpu-models` lists them."),
-    cfg.StrOpt("machine_type", sample_default="pc",
-               help="The machine of guests whose image has no property hw_machine_type. Unset: pc, or q35 with UEFI."),
+    cfg.ListOpt("cpu_models", deprecated_name="cpu_model", default=[],
+                help="The processor models with cpu_mode = custom, as `virsh cpu-models` lists them. A guest gets the "
+                     "first that has every trait of processors that its flavor or image requires, else the first of "
+                     "all."),
+    cfg.ListOpt("cpu_model_extra_flags", default=[], sample_default="+pcid,-vmx",
+                help="Features that guests have beside those of their model, or with a minus sign have not. Needs "
+                     "another cpu_mode than none."),
+    cfg.ListOpt("hw_machine_type", default=[], sample_default="x86_64=q35,aarch64=virt",
+                help="The machine of guests by architecture, where the image has no property hw_machine_type. Unset: "
+                     "pc, or q35 with UEFI."),
+    cfg.StrOpt("images_type", default="qcow2", choices=[
+                   ("qcow2", "files that keep what differs from the base image, which many guests share"),
+                   ("flat", "qcow2 files of their own, without a base"),
+                   ("raw", "raw files of their own"),
+                   ("lvm", "logical volumes in images_volume_group")],
+               help="How disks of new guests are kept. Guests that are there stay as they were made."),
+    cfg.StrOpt("images_volume_group", help="The LVM volume group of guests' disks with images_type = lvm."),
+    cfg.BoolOpt("sparse_logical_volumes", default=False,
+                help="Logical volumes take their space as they are written."),
+    cfg.StrOpt("volume_clear", default="zero", choices=["zero", "none"],
+               help="What is written over a logical volume before it goes."),
     cfg.StrOpt("disk_cachemode", default="auto",
                choices=["auto", "none", "writeback", "writethrough", "directsync", "unsafe"],
                help="How the host caches guest disks; auto is none where the file system can do direct I/O, else "

@@ -76,6 +76,8 @@ class Nic:
     model: str = "virtio"
     ips: tuple[str, ...] = ()
     network: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    vnic_type: str = "normal"
+    physical_network: str | None = None
 
     @classmethod
     def from_vif(cls, vif: Mapping[str, Any]) -> Nic:
@@ -91,6 +93,8 @@ class Nic:
             model=vif.get("model") or "virtio",
             ips=tuple(ip["address"] for ip in vif.get("ips") or ()),
             network=network,
+            vnic_type=vif.get("vnic_type") or "normal",
+            physical_network=network.get("physical_network"),
         )
 
 
@@ -118,6 +122,14 @@ class GuestSpec:
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     image_properties: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     boot_devices: tuple[str, ...] = ("hd",)
+    config_drive: bool = False
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Path in the guest → content in base64."""
+    hostname: str = ""
+    key_name: str | None = None
+    launch_index: int = 0
+    availability_zone: str = ""
+    security_groups: tuple[str, ...] = ()
 
     @property
     def disk_gb(self) -> int:

@@ -8,6 +8,7 @@ import pathlib
 from oslo_config import cfg
 
 from nova.conf import compute as compute_conf
+from nova.conf import compute_cpus, guest_disks, pci
 from nova.conf import libvirt as libvirt_conf
 from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
 from nova.virt.libvirt import disks
@@ -53,6 +54,6 @@ class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtInventory, LibvirtConsole, 
 
 
 def make(conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> LibvirtDriver:
-    compute_conf.register(conf)
-    libvirt_conf.register(conf)
+    for section in (compute_conf, compute_cpus, guest_disks, libvirt_conf, pci):
+        section.register(conf)
     return LibvirtDriver(conf, state_path)

@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lxml import etree
@@ -16,8 +16,15 @@ from oslo_config import cfg
 from nova import concurrency, errors
 from nova.host import download, files, machine
 from nova.host.imagecache import ImageCache
+from nova.virt.hardware import pci
+from nova.virt.hardware.pci import Device
+from nova.virt.libvirt import cpu_features, host_nodes, offers, pci_devices, refusals
 from nova.virt.libvirt.connection import Connection
-from nova.virt.libvirt.domain import NAMESPACE, Settings
+from nova.virt.libvirt.domain import NAMESPACE, DiskFile, Draft, Settings, build
+from nova.virt.libvirt.offers import Offers
+from nova.virt.libvirt.planner import Planner
+from nova.virt.libvirt.xml.draft import machine_of
+from nova.virt.types import GuestSpec
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +41,7 @@ class Host:
     cpu: dict[str, Any]
     supported: tuple[tuple[str, str, str], ...]
     qemu_uid: int | None
+    capabilities: str = dataclasses.field(default="", repr=False)
 
 
 class Hypervisor:
@@ -48,6 +56,9 @@ class Hypervisor:
         self.cache = ImageCache(self.instances / BASES, download.fetch, base_format=section.base_image_format)
         self._host: Host | None = None
         self._settings: Settings | None = None
+        self._planner: Planner | None = None
+        self._offers: dict[str, Offers] = {}
+        self.guest_features: frozenset[str] = frozenset()
 
     @property
     def libvirt(self) -> Any:
@@ -65,6 +76,12 @@ class Hypervisor:
             raise errors.Unavailable("The libvirt driver is not started.")
         return self._settings
 
+    @property
+    def planner(self) -> Planner:
+        if self._planner is None:
+            raise errors.Unavailable("The libvirt driver is not started.")
+        return self._planner
+
     def start(self) -> None:
         try:
             self.instances.mkdir(parents=True, exist_ok=True)
@@ -78,6 +95,9 @@ class Hypervisor:
             self._host = self.connection.call(_describe)
             self._check_reach(self._host.qemu_uid)
             self._settings = self._decide(self._host)
+            self._planner = Planner(self.instances, self._host.hostname, self._settings.nodes, self.devices,
+                                    pci.aliases(self.conf.pci.alias))
+            self._settings = self.connection.call(self._ask_for_processors)
         except BaseException:
             self.connection.stop()
             raise
@@ -101,6 +121,62 @@ class Hypervisor:
         path = etree.fromstring(text).findtext("{*}path")
         return path is not None and pathlib.Path(path).parent == self.instances
 
+    def claim(self, guest: GuestSpec) -> None:
+        """Give the guest its part of the host, if it can be had: :class:`errors.HostFailure` says why not.
+
+        To be called before anything else of a guest is made. What it has already, it keeps.
+        """
+        try:
+            settings = self.connection.call(self._settings_for, guest)
+            refusals.check(Draft(guest, self.directory(guest.uuid), (), settings))
+            self.planner.claim(guest)
+        except errors.Invalid as e:
+            raise errors.HostFailure(e.message, retry=False) from e
+
+    def document(self, conn: Any, guest: GuestSpec, name: str, made: Sequence[DiskFile]) -> str:
+        """The guest as libvirt is to know it, on its part of the host. In a blocking call."""
+        return build(guest, name, self.directory(guest.uuid), made, self._settings_for(conn, guest),
+                     self.planner.of(guest.uuid))
+
+    def devices(self) -> tuple[Device, ...]:
+        """What of this host's devices guests may have; asked anew, for functions come and go."""
+        spec = pci.device_spec(self.conf.pci.device_spec)
+        if not spec:
+            return ()
+        flags = self.libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_PCI_DEV | \
+            self.libvirt.VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET
+        documents = self.connection.call(lambda conn: [d.XMLDesc(0) for d in conn.listAllDevices(flags)])
+        return pci.allowed(pci_devices.parse(documents), spec)
+
+    def offers(self, conn: Any, machine: str) -> Offers:
+        """What libvirt has for guests on this machine. In a blocking call. ``HostFailure`` for an unknown one."""
+        if machine not in self._offers:
+            settings = self.settings
+            try:
+                told = conn.getDomainCapabilities(None, settings.arch, machine, settings.virt_type, 0)
+            except self.libvirt.libvirtError as e:
+                unknown = (self.libvirt.VIR_ERR_INVALID_ARG, self.libvirt.VIR_ERR_CONFIG_UNSUPPORTED)
+                if e.get_error_code() not in unknown:
+                    raise
+                raise errors.HostFailure(f"This host has no machine {machine}: {e.get_error_message()}.",
+                                         retry=True) from e
+            self._offers[machine] = offers.parse(told)
+        return self._offers[machine]
+
+    def _settings_for(self, conn: Any, guest: GuestSpec) -> Settings:
+        return dataclasses.replace(self.settings, offers=self.offers(conn, machine_of(guest, self.settings)))
+
+    def _ask_for_processors(self, conn: Any) -> Settings:
+        settings = self.settings
+        known = cpu_features.of_models(self.libvirt, conn, settings.arch, settings.virt_type, settings.cpu_models)
+        here = self.offers(conn, settings.machine_type or "pc")
+        if settings.cpu_mode not in ("none", "custom") and settings.cpu_mode not in (here.cpu_modes or ()):
+            raise errors.ConfigError(f"libvirt.cpu_mode = {settings.cpu_mode}: this host can do "
+                                     f"{', '.join(sorted(here.cpu_modes or ()))} with {settings.virt_type}.")
+        self.guest_features = cpu_features.of_guests(
+            self.libvirt, conn, settings.arch, settings.virt_type, settings.cpu_mode, here, known)
+        return dataclasses.replace(settings, features=known, offers=here)
+
     def _on_open(self, conn: Any) -> None:
         for register in self.opened:
             register(conn)
@@ -117,8 +193,10 @@ class Hypervisor:
         cpu_mode = section.cpu_mode
         if cpu_mode == "auto":
             cpu_mode = "host-model" if virt_type == "kvm" else "none"
-        if cpu_mode == "custom" and not section.cpu_model:
-            raise errors.ConfigError("libvirt.cpu_mode = custom needs libvirt.cpu_model.")
+        if cpu_mode == "custom" and not section.cpu_models:
+            raise errors.ConfigError("libvirt.cpu_mode = custom needs libvirt.cpu_models.")
+        if cpu_mode == "none" and section.cpu_model_extra_flags:
+            raise errors.ConfigError("libvirt.cpu_model_extra_flags needs a libvirt.cpu_mode other than none.")
         cachemode = section.disk_cachemode
         if cachemode == "auto":
             cachemode = "none" if _direct_io(self.instances) else "writeback"
@@ -126,12 +204,16 @@ class Hypervisor:
             virt_type=virt_type,
             arch=host.arch,
             cpu_mode=cpu_mode,
-            cpu_model=section.cpu_model,
-            machine_type=section.machine_type,
+            cpu_models=tuple(section.cpu_models) if cpu_mode == "custom" else (),
+            cpu_flags=tuple(section.cpu_model_extra_flags),
+            machine_type=_machines(section.hw_machine_type).get(host.arch),
             cachemode=cachemode,
             vnc_listen=section.vnc_listen,
             tb_cache_mib=section.tb_cache_mib,
             mem_stats_period=section.mem_stats_period_seconds,
+            nodes=host_nodes.parse(
+                host.capabilities, machine.memory().total, dedicated=self.conf.compute.cpu_dedicated_set,
+                shared=self.conf.compute.cpu_shared_set, reserved_pages=self.conf.reserved_huge_pages),
         )
 
     def _check_reach(self, uid: int | None) -> None:
@@ -146,8 +228,17 @@ class Hypervisor:
                     f"{place}. Run `chmod o+x {place}`, or choose another directory.")
 
 
+def _machines(told: Sequence[str]) -> dict[str, str]:
+    """Machines by architecture, of entries like x86_64=q35."""
+    if not all("=" in entry for entry in told):
+        raise errors.ConfigError(f"libvirt.hw_machine_type = {','.join(told)}: give ARCHITECTURE=MACHINE, such as "
+                                 "x86_64=q35.")
+    return {arch.strip(): machine_type.strip() for arch, _, machine_type in (e.partition("=") for e in told)}
+
+
 def _describe(conn: Any) -> Host:
-    capabilities = etree.fromstring(conn.getCapabilities())
+    told = conn.getCapabilities()
+    capabilities = etree.fromstring(told)
     cpu = capabilities.find("host/cpu")
     topology = cpu.find("topology")
     label = capabilities.findtext("host/secmodel[model='dac']/baselabel[@type='kvm']") or ""
@@ -171,6 +262,7 @@ def _describe(conn: Any) -> Host:
             for domain in arch.findall("domain")
         ),
         qemu_uid=int(owner) if owner.isdigit() else None,
+        capabilities=told,
     )
 
 

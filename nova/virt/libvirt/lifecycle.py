@@ -99,6 +99,7 @@ class LibvirtLifecycle(Lifecycle):
         """QEMU, which is another user, may pass through the directory; only we read the log."""
         directory = self.hypervisor.directory(guest.uuid)
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.hypervisor.claim(guest)
         made = disks.make(guest, directory, self.hypervisor.cache, progress)
         (directory / "console.log").touch(0o640)  # virtlogd appends to what is there and leaves its owner alone
         return made
@@ -106,8 +107,7 @@ class LibvirtLifecycle(Lifecycle):
     # in a blocking call, apart from other tasks
 
     def _define_and_start(self, conn: Any, guest: GuestSpec, made: Sequence[domain.DiskFile]) -> None:
-        xml = domain.build(guest, self._free_name(conn, guest), self.hypervisor.directory(guest.uuid), made,
-                           self.hypervisor.settings)
+        xml = self.hypervisor.document(conn, guest, self._free_name(conn, guest), made)
         self._start(conn.defineXML(xml))
 
     def _free_name(self, conn: Any, guest: GuestSpec) -> str:

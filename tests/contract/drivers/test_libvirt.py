@@ -294,7 +294,7 @@ def test_what_it_says_of_the_host(libvirt_host: Harness) -> None:
 @pytest.mark.parametrize(("options", "message"), [
     ({"connection_uri": "qemu+unix:///system?socket=/nowhere"},
      r"libvirt.connection_uri = qemu\+unix:///system\?socket=/nowhere: .* Start libvirtd"),
-    ({"cpu_mode": "custom"}, "libvirt.cpu_mode = custom needs libvirt.cpu_model"),
+    ({"cpu_mode": "custom"}, "libvirt.cpu_mode = custom needs libvirt.cpu_models"),
     ({"instances_path": "/proc/none"}, "libvirt.instances_path = /proc/none cannot be made"),
 ])
 def test_a_start_that_cannot_be(libvirt_host: Harness, options: dict[str, Any], message: str) -> None:

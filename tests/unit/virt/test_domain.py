@@ -74,7 +74,7 @@ def test_emulation_and_hardware() -> None:
     assert hardware.find("features/tcg") is None
     assert hardware.find("cpu").get("mode") == "host-model"
     assert {t.get("name") for t in hardware.findall("clock/timer")} == {"pit", "rtc", "hpet"}
-    named = build(Settings(virt_type="kvm", cpu_mode="custom", cpu_model="Nehalem"))
+    named = build(Settings(virt_type="kvm", cpu_mode="custom", cpu_models=("Nehalem",)))
     assert named.findtext("cpu/model") == "Nehalem"
 
 
