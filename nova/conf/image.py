@@ -21,6 +21,9 @@ OPTS: list[cfg.Opt] = [
                 help="Values of disk_format that images may have."),
     cfg.ListOpt("container_formats", default=["bare", "ami", "ari", "aki", "ovf"],
                 help="Values of container_format that images may have."),
+    cfg.StrOpt("snapshot_image_format", default="qcow2", choices=["qcow2", "raw", "vmdk", "vdi"],
+               help="Format of the images that are made of servers. Hosts convert where their disks have another; "
+                    "qcow2 is the smallest and the one that hosts start fastest from."),
     cfg.IntOpt("image_property_quota", default=128, min=-1,
                help="Properties that one image may have; -1 means no limit."),
     cfg.IntOpt("image_tag_quota", default=128, min=-1, help="Tags that one image may have; -1 means no limit."),

@@ -38,6 +38,20 @@ class ImageData:
             values = self._inspected(stored, disk_format) | {"status": "active"}
             self._commit(image_id, upload_id, stored, values, "active")
 
+    def fill(self, ctx: RequestContext, image_id: str, chunks: Iterable[bytes], size: int | None = None) -> None:
+        """As :meth:`upload`, for the one sender that an image is made for, who may have died and come again: what it
+        began before is given up, and an image that has its bytes keeps them."""
+        with self._db.read() as conn:
+            row = access.readable(conn, ctx, image_id)
+        if row["status"] == "active":
+            for _ in chunks:  # the sender cannot read the answer before it has sent everything
+                continue
+            return
+        if row["status"] == "saving" and row["upload_id"] is not None:
+            LOG.info("the upload %s of image %s begins anew", row["upload_id"], image_id)
+            self._give_back(image_id, row["upload_id"])
+        self.upload(ctx, image_id, chunks, size)
+
     def stage(self, ctx: RequestContext, image_id: str, chunks: Iterable[bytes], size: int | None = None) -> None:
         """Hold bytes for a later import; the image is ``uploading`` until then."""
         with self._received(ctx, image_id, "uploading", chunks, size) as (upload_id, stored, _):

@@ -232,13 +232,18 @@ class Images:
             raise errors.Invalid(f"Image {image_id} is not active.")
         return image
 
-    def source(self, ctx: RequestContext, image_id: str) -> dict[str, Any]:
-        """What a build carries, with a signed URL that is good for a while (see ``[image]signed_url_ttl``)."""
+    def signed_url(self, image_id: str, method: str = "GET") -> str:
+        """Lets a host read an image's bytes, or with ``PUT`` send them, without a token and for a while (see
+        ``[image]signed_url_ttl``)."""
         if not self._endpoint:
             raise errors.ConfigError("[image]public_endpoint is not set; give the URL under which hosts reach the "
                                      "Image API, e.g. http://controller:8774/image")
+        return self._signer.url(self._endpoint, image_id, method)
+
+    def source(self, ctx: RequestContext, image_id: str) -> dict[str, Any]:
+        """What a build carries, with a signed URL."""
         image = self.reference(ctx, image_id)
-        return {"id": image.id, "name": image.name, "url": self._signer.url(self._endpoint, image.id),
+        return {"id": image.id, "name": image.name, "url": self.signed_url(image.id),
                 "size": image.size, "virtual_size": image.virtual_size, "disk_format": image.disk_format,
                 "container_format": image.container_format, "checksum": image.checksum,
                 "hash_algo": image.os_hash_algo, "hash_value": image.os_hash_value, "min_disk": image.min_disk,

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from nova import errors
 from nova.api.image import ranges, schemas, views
 from nova.api.image.images import METHODS
+from nova.api.image.signed import SIGNED
 from nova.images.manager import Images
 from nova.images.store import CHUNK
 from nova.web.reply import Reply
@@ -37,7 +38,9 @@ class FileController:
 
     def upload(self, request: Request) -> None:
         size = _upload_size(request)
-        self._images.data.upload(request.context, request.match["id"], _body(request), size)
+        data = self._images.data
+        receive = data.fill if request.environ.get(SIGNED) else data.upload
+        receive(request.context, request.match["id"], _body(request), size)
 
     def stage(self, request: Request) -> None:
         size = _upload_size(request)

@@ -11,6 +11,8 @@ from nova.images.signing import UrlSigner
 from nova.web.front import Authenticator
 from nova.web.request import parse_query
 
+#: In the environment of a request that its signature let in.
+SIGNED = "nova.image.signed"
 _FILE = re.compile(r"/v2/images/([0-9a-f-]{36})/file/?")
 
 
@@ -27,7 +29,9 @@ class SignedUrls:
             args = parse_query(environ["QUERY_STRING"])
             method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
             self._signer.verify(found.group(1), args.get("expires", [""])[-1], args.get("signature", [""])[-1], method)
+            environ[SIGNED] = True
             return context.service_context()
+        environ.pop(SIGNED, None)
         if self._inner is None:
             raise errors.Unauthorized()
         return self._inner(environ)
