@@ -31,8 +31,8 @@ _REGISTER_AGAIN = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side. ``stop_unexpected``:
-    guests that run although their servers are off are stopped."""
+    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side.
+    ``stop_unexpected``: guests that run although their servers are off are stopped."""
 
     host: str
     state_path: Path

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nova import concurrency, errors, states
+from nova.compute.power import Verdict, judge, vm_state_of
 from nova.compute.turns import Turns
 from nova.objects.store import Store
 from nova.virt.interfaces import Events
@@ -18,10 +19,10 @@ LOG = logging.getLogger(__name__)
 
 class Reconciler:
     """``turns`` tells which servers have an operation here: their guests are left alone, and while a guest is being
-    judged no operation of its server begins."""
+    judged no operation of its server begins. ``cut``: guests that run although their servers are off are stopped."""
 
-    def __init__(self, host: str, driver: Any, store: Store, turns: Turns) -> None:
-        self._host, self._driver, self._store, self._turns = host, driver, store, turns
+    def __init__(self, host: str, driver: Any, store: Store, turns: Turns, *, cut: bool = True) -> None:
+        self._host, self._driver, self._store, self._turns, self._cut = host, driver, store, turns, cut
         self._suspects: frozenset[str] = frozenset()
 
     def listen(self) -> None:
@@ -111,23 +112,25 @@ class Reconciler:
             return states.NOSTATE
 
     def _follow(self, server: Any, power: int) -> None:
-        """A guest that stopped by itself, or is gone, makes its server stopped; one that runs against its record is
-        stopped.
+        """The record follows a guest that stopped, paused or went on by itself; a guest that runs although its server
+        is off is stopped. See :mod:`nova.compute.power`.
 
         The caller holds the server; its record is read again, for an operation may have ended since.
         """
-        stopped_itself = server.vm_state == states.ACTIVE and power in (states.SHUTDOWN, states.CRASHED, states.NOSTATE)
-        runs_unasked = server.vm_state == states.STOPPED and power == states.RUNNING
-        if not (stopped_itself or runs_unasked):
+        verdict = judge(server.vm_state, power)
+        if verdict is Verdict.FINE:
             return
         fresh = self._store.instance_get(server.uuid)
         if (fresh.epoch, fresh.vm_state, fresh.task_state) != (server.epoch, server.vm_state, None):
             return
-        if runs_unasked:
-            self._driver.power_off(server.uuid)
+        if verdict is Verdict.CUT:
+            LOG.warning("server %s is %s, but its guest runs%s", server.uuid, server.vm_state,
+                        " and is stopped" if self._cut else "")
+            if self._cut:
+                self._driver.power_off(server.uuid)
             return
         try:
-            self._store.instance_save(server.uuid, {"vm_state": states.STOPPED, "power_state": power},
+            self._store.instance_save(server.uuid, {"vm_state": vm_state_of(power), "power_state": power},
                                       epoch=server.epoch)
         except errors.Stale:
             LOG.debug("server %s was taken over by an operation", server.uuid)

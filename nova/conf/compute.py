@@ -31,6 +31,12 @@ OPTS: list[cfg.Opt] = [
       for kind, value in INITIAL.items()],
     cfg.IPOpt("my_ip",
               help="The address of this host that other hosts reach it by. Unset: the one its default route uses."),
+    cfg.IntOpt("sync_power_state_interval", default=600, min=1,
+               help="Seconds between two comparisons of what the guests of a host do with what their servers' records "
+                    "say. What the hypervisor tells by itself is acted on at once."),
+    cfg.BoolOpt("sync_power_state_unexpected_call_stop", default=True,
+                help="Stop a guest that is found running although its server is stopped, soft-deleted or shelved. "
+                     "Off: it is only logged."),
     cfg.IntOpt("shutdown_timeout", default=60, min=0,
                help="Seconds that a guest gets to shut down cleanly when its server is stopped; then it is cut off. "
                     "The image property os_shutdown_timeout takes its place for a server."),

@@ -13,7 +13,7 @@ from nova.operations import create as creation
 from nova.operations import delete as deletion
 from nova.operations import details, refusals
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
-from nova.workflow.operations import REBOOT, START, STOP
+from nova.workflow.operations import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
 
 
 class Operations:
@@ -46,6 +46,18 @@ class Operations:
     def reboot(self, context: RequestContext, uuid: str, kind: Literal["SOFT", "HARD"]) -> None:
         transition = "reboot_soft" if kind == "SOFT" else "reboot_hard"
         accept_on_host(self.deps, context, uuid, REBOOT, transition, "reboot", {"type": kind})
+
+    def pause(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, PAUSE, "pause", "pause", {}, unable=errors.NotSupported)
+
+    def unpause(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, UNPAUSE, "unpause", "unpause", {}, unable=errors.NotSupported)
+
+    def suspend(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, SUSPEND, "suspend", "suspend", {})
+
+    def resume(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, RESUME, "resume", "resume", {})
 
     # -- record --------------------------------------------------------------------------------------------------------
 

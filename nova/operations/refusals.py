@@ -34,10 +34,6 @@ _NO_VOLUMES = "there is no volume service"
 _NO_SHARES = "there is no share service"
 
 REFUSALS: dict[str, Refusal] = {
-    "pause": Refusal("pause", "pause", virt.Pause, errors.NotSupported),
-    "unpause": Refusal("unpause", "unpause", virt.Pause, errors.NotSupported),
-    "suspend": Refusal("suspend", "suspend", virt.Suspend),
-    "resume": Refusal("resume", "resume", virt.Suspend),
     "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "shelve": Refusal("shelve", "shelve", virt.Snapshots),

@@ -160,20 +160,26 @@ class Pause(abc.ABC):
     """To freeze and thaw the processors of a guest."""
 
     @abc.abstractmethod
-    def pause(self, uuid: str) -> None: ...
+    def pause(self, uuid: str) -> None:
+        """Have it frozen. Found paused is fine; one that does not run is :class:`errors.HostFailure`."""
 
     @abc.abstractmethod
-    def unpause(self, uuid: str) -> None: ...
+    def unpause(self, uuid: str) -> None:
+        """Have it running. Found running is fine; one that is off is :class:`errors.HostFailure`."""
 
 
 class Suspend(abc.ABC):
     """To save a guest's memory to disk and restore it."""
 
     @abc.abstractmethod
-    def suspend(self, uuid: str) -> None: ...
+    def suspend(self, uuid: str) -> None:
+        """Have its memory saved and the guest off. Found so is fine; one that does not run is
+        :class:`errors.HostFailure`."""
 
     @abc.abstractmethod
-    def resume(self, uuid: str) -> None: ...
+    def resume(self, uuid: str) -> None:
+        """Have it running from its saved memory, also after the host was restarted. Found running is fine; without
+        saved memory :class:`errors.HostFailure`, for a boot is not what was asked for."""
 
 
 class Interfaces(abc.ABC):

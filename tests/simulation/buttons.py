@@ -37,9 +37,17 @@ POWER: dict[str, Button] = {
     "reboot hard": lambda p: p.operations.reboot(p.context, p.uuid, "HARD"),
 }
 
+STILL: dict[str, Button] = {
+    "pause": lambda p: p.operations.pause(p.context, p.uuid),
+    "unpause": lambda p: p.operations.unpause(p.context, p.uuid),
+    "suspend": lambda p: p.operations.suspend(p.context, p.uuid),
+    "resume": lambda p: p.operations.resume(p.context, p.uuid),
+}
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
     **POWER,
+    **STILL,
 }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Actions on servers that need what no host of this cloud offers: checked in full, then refused as such a host would.
+"""Actions on servers that not every host offers; what none does is checked in full, then refused as by such a host.
 
 ``forceDelete`` stands here too, among its kin: without soft deletion it is a delete.
 """
@@ -73,16 +73,16 @@ class ServerRequests:
         self._hosts = hosts
 
     def pause(self, request: Request) -> None:
-        self._refuse(request, "pause")
+        self._operations.pause(request.context, request.match["id"])
 
     def unpause(self, request: Request) -> None:
-        self._refuse(request, "unpause")
+        self._operations.unpause(request.context, request.match["id"])
 
     def suspend(self, request: Request) -> None:
-        self._refuse(request, "suspend")
+        self._operations.suspend(request.context, request.match["id"])
 
     def resume(self, request: Request) -> None:
-        self._refuse(request, "resume")
+        self._operations.resume(request.context, request.match["id"])
 
     def rescue(self, request: Request) -> None:
         wanted = request.body_json["rescue"] or {}

@@ -66,7 +66,9 @@ class ComputeService:
 
 def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
     return Settings(host=host, state_path=state_path, heartbeat=conf.report_interval, scan=conf.report_interval,
-                    workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout))
+                    workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout),
+                    power_sync=float(conf.sync_power_state_interval),
+                    stop_unexpected=conf.sync_power_state_unexpected_call_stop)
 
 
 def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_name: str, store: Any = None,

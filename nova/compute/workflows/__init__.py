@@ -3,7 +3,10 @@
 
 from nova.compute.workflows.create import CREATE_ON_HOST
 from nova.compute.workflows.delete import DELETE_ON_HOST
+from nova.compute.workflows.pause import PAUSE_ON_HOST, UNPAUSE_ON_HOST
 from nova.compute.workflows.power import REBOOT_ON_HOST, START_ON_HOST, STOP_ON_HOST
+from nova.compute.workflows.suspend import RESUME_ON_HOST, SUSPEND_ON_HOST
 from nova.workflow import Workflows
 
-WORKFLOWS = Workflows([CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST])
+WORKFLOWS = Workflows([CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST, PAUSE_ON_HOST,
+                       UNPAUSE_ON_HOST, SUSPEND_ON_HOST, RESUME_ON_HOST])

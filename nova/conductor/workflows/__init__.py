@@ -4,7 +4,7 @@
 from nova.conductor.workflows.create import CREATE_AT_API
 from nova.conductor.workflows.delete import DELETE_AT_API, WITHDRAW_AT_API
 from nova.workflow import Workflows
-from nova.workflow.operations import REBOOT, START, STOP
+from nova.workflow.operations import SHAPES
 
 WORKFLOWS = Workflows([CREATE_AT_API, DELETE_AT_API, WITHDRAW_AT_API,
-                       *(s.bind("api", {}) for s in (START, STOP, REBOOT))])
+                       *(s.bind("api", {}) for s in SHAPES if all(step.level == "host" for step in s.steps))])

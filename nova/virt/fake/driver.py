@@ -14,6 +14,7 @@ from nova.conf import fake as fake_conf
 from nova.virt.console import tail
 from nova.virt.fake import console
 from nova.virt.fake.lifecycle import FakeLifecycle
+from nova.virt.fake.pause import FakePause
 from nova.virt.interfaces import Capabilities, Console, Driver, Inventory
 from nova.virt.types import ConsoleAddress, HostInventory, PowerState, stock
 
@@ -25,7 +26,7 @@ CAPABILITIES = Capabilities(
 VERSION = 1_000_000
 
 
-class FakeDriver(FakeLifecycle, Inventory, Console, Driver):
+class FakeDriver(FakeLifecycle, FakePause, Inventory, Console, Driver):
     """One fake host. Any number of them live in one process."""
 
     @property

@@ -71,6 +71,12 @@ class FakeHost:
         self.guests.save(guest)
         self.tell(guest.uuid, EventKind.STARTED)
 
+    def go_on(self, guest: FakeGuest) -> None:
+        """From where it was stopped, without a boot."""
+        guest.power_state, guest.since = int(PowerState.RUNNING), concurrency.time()
+        self.guests.save(guest)
+        self.tell(guest.uuid, EventKind.RESUMED)
+
     def halt(self, guest: FakeGuest, state: PowerState, kind: EventKind) -> None:
         guest.cpu_time_ns += burnt(guest)
         guest.power_state = int(state)

@@ -17,6 +17,7 @@ from nova.virt.libvirt.events import LibvirtEvents
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.lifecycle import LibvirtLifecycle
+from nova.virt.libvirt.pause import LibvirtPause
 from nova.virt.types import ImageSource
 
 CAPABILITIES = Capabilities(
@@ -28,7 +29,8 @@ CAPABILITIES = Capabilities(
 )
 
 
-class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache):
+class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtInventory, LibvirtConsole, LibvirtEvents,
+                    ImageCache):
     """Guests on one libvirt daemon."""
 
     def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:

@@ -131,7 +131,9 @@ class LibvirtLifecycle(Lifecycle):
         libvirt = self.hypervisor.libvirt
         state, maximum, memory, vcpus, cpu_time = dom.info()
         power_state = STATES.get(state, PowerState.NOSTATE)
-        if dom.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]:
+        if state == libvirt.VIR_DOMAIN_SHUTOFF and dom.hasManagedSaveImage():
+            power_state = PowerState.SUSPENDED
+        elif dom.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]:
             power_state = PowerState.CRASHED
         return GuestInfo(dom.UUIDString(), dom.name(), power_state, maximum, memory, vcpus, cpu_time)
 
@@ -180,7 +182,7 @@ class LibvirtLifecycle(Lifecycle):
         """A QEMU that hangs in disk I/O may need more than one attempt."""
         for attempt in range(1, DESTROY_ATTEMPTS + 1):
             try:
-                self._on_domain(uuid, lambda dom: dom.destroy() if dom.isActive() else 0)
+                self._on_domain(uuid, _cut)
                 return
             except errors.HostFailure:
                 if not self._on_domain(uuid, lambda dom: dom.isActive()):
@@ -188,3 +190,11 @@ class LibvirtLifecycle(Lifecycle):
                 if attempt == DESTROY_ATTEMPTS:
                     raise
                 concurrency.sleep(attempt)
+
+
+def _cut(dom: Any) -> None:
+    """Off, and its memory nowhere: a guest with a managed save image would go on from there instead of booting."""
+    if dom.isActive():
+        dom.destroy()
+    if dom.hasManagedSaveImage():
+        dom.managedSaveRemove()

@@ -38,9 +38,13 @@ from nova.policy import Policy, compute
 from nova.quota import Quota
 from nova.store.idempotency import KeyStore
 from nova.store.servers import Servers
+from nova.virt import interfaces
+from nova.virt.fake.driver import FakeDriver
 from nova.web.idempotency import Idempotency
 from tests.api import coverage
 
+#: Of host1; host2 can do nothing that a host need not do.
+ABILITIES = [interface.__name__ for interface in interfaces.ABILITIES if issubclass(FakeDriver, interface)]
 CELL1 = "11111111-1111-4111-8111-111111111111"
 IMAGE = "60410716-a418-49db-98b2-cc5c5a48e5dd"
 PROJECTS = {"admin": "a" * 32, "demo": "d" * 32, "reader": "d" * 32, "other": "e" * 32, "manager": "d" * 32,
@@ -185,7 +189,8 @@ def _fill(database: Database, cell: Database, cell0: Database) -> None:
             compute_nodes.report(conn, str(uuid.uuid4()), host, host, {
                 "hypervisor_type": "fake", "hypervisor_version": 1000, "host_ip": "127.0.0.1", "vcpus": 8,
                 "memory_mb": 8192, "local_gb": 100, "cpu_info": {"arch": "x86_64"}, "traits": [], "inventory": {},
-                "supported_instances": [], "uptime": "up 3 days", "digest": host})
+                "supported_instances": [], "uptime": "up 3 days", "digest": host,
+                "abilities": ABILITIES if host == "host1" else []})
 
 
 @pytest.fixture

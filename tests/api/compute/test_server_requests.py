@@ -18,10 +18,6 @@ BACKUP = {"name": "b", "backup_type": "daily", "rotation": 1}
 
 #: action, body, state that allows it, one that does not, answer when all is well, who, microversion.
 TABLE: list[tuple[str, Any, str, str | None, int, str, str]] = [
-    ("pause", None, "active", "stopped", 501, "demo", "2.1"),
-    ("unpause", None, "paused", "active", 501, "demo", "2.1"),
-    ("suspend", None, "active", "paused", 409, "demo", "2.1"),
-    ("resume", None, "suspended", "active", 409, "demo", "2.1"),
     ("rescue", {"adminPass": "x"}, "stopped", "paused", 501, "demo", "2.1"),
     ("rescue", None, "active", "rescued", 501, "demo", "2.104"),
     ("unrescue", None, "rescued", "active", 501, "demo", "2.1"),

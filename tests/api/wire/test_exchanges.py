@@ -17,11 +17,11 @@ from tests.api.wire import cloud, replay
 
 #: Actions that our fake hosts declare they cannot do, and what they are refused with.
 _LACKING = {
-    "server-diagnostics": 501, "action-pause": 501, "action-suspend": 409, "action-rescue": 501,
+    "server-diagnostics": 501, "action-rescue": 501,
     "action-change-password": 501, "action-rebuild": 409, "action-create-image": 409, "action-create-backup": 409,
     "action-shelve": 409, "action-resize": 409, "action-migrate": 409, "action-live-migrate": 409,
     # What undoes or ends them is then refused for the state that the server is in.
-    "action-unpause": 409, "action-resume": 409, "action-unrescue": 409, "action-unshelve": 409,
+    "action-unrescue": 409, "action-unshelve": 409,
     "action-revert-resize": 409, "action-confirm-resize": 409,
 }
 _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {

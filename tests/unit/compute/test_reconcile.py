@@ -114,12 +114,20 @@ def test_what_became_known_since_it_was_suspected_is_not_removed(bench: Bench) -
     (states.ACTIVE, False, states.STOPPED, False),  # it stopped by itself
     (states.STOPPED, True, states.STOPPED, False),  # it runs though it should not
     (states.ERROR, False, states.ERROR, False), (states.ERROR, True, states.ERROR, True),
-    (states.PAUSED, True, states.PAUSED, True), (states.RESCUED, False, states.RESCUED, False)])
+    (states.PAUSED, True, states.ACTIVE, True), (states.SUSPENDED, False, states.STOPPED, False),
+    (states.SHELVED, True, states.SHELVED, False), (states.RESCUED, False, states.RESCUED, False)])
 def test_who_follows_whom(bench: Bench, vm_state: str, running: bool, after: str, runs: bool) -> None:
     uuid = bench.server(running=running, vm_state=vm_state)
     bench.reconciler.sync_power_states()
     assert bench.cell.servers[uuid].vm_state == after
     assert (bench.power(uuid) == PowerState.RUNNING) is runs
+
+
+def test_an_operator_may_have_guests_that_run_unasked_left_alone(bench: Bench) -> None:
+    uuid = bench.server(vm_state=states.STOPPED, power_state=states.SHUTDOWN)
+    Reconciler("host1", bench.driver, bench.cell, bench.turns, cut=False).sync_power_states()  # type: ignore[arg-type]
+    assert bench.power(uuid) == PowerState.RUNNING
+    assert bench.cell.servers[uuid].vm_state == states.STOPPED
 
 
 def test_a_guest_that_is_gone_makes_its_server_stopped(bench: Bench) -> None:

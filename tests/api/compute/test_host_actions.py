@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions that a host carries out: who may, locks, states, hosts that cannot, and what is accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nova.db.cell.tables import operations as cell_operations
+from tests.api.compute.conftest import Api
+
+#: action, body, state that allows it, one that does not, task state while it runs, answer when the host cannot, who.
+TABLE: list[tuple[str, Any, str, str, str | None, int, str]] = [
+    ("pause", None, "active", "stopped", "pausing", 501, "demo"),
+    ("unpause", None, "paused", "active", "unpausing", 501, "demo"),
+    ("suspend", None, "active", "paused", "suspending", 409, "demo"),
+    ("resume", None, "suspended", "active", "resuming", 409, "demo"),
+]
+
+
+def act(api: Api, server: str, action: str, body: Any, **how: Any) -> Any:
+    return api("POST", f"/servers/{server}/action", {action: body}, **how)
+
+
+@pytest.mark.parametrize("action, body, good, bad, running, unable, who", TABLE)
+def test_an_action_is_accepted(api: Api, action: str, body: Any, good: str, bad: str, running: str | None, unable: int,
+                               who: str) -> None:
+    server = api.server(vm_state=good)
+    assert act(api, server, action, body, who="reader").status == 403
+    assert act(api, server, action, body, who="other").status in (403, 404)
+    assert act(api, server, action, body, who=who).status == 202
+    shown = api("GET", f"/servers/{server}", who="admin").body["server"]
+    assert (shown["OS-EXT-STS:vm_state"], shown["OS-EXT-STS:task_state"]) == (good, running)
+    listed = api("GET", f"/servers/{server}/os-instance-actions").body["instanceActions"]
+    assert [entry["action"] for entry in listed] == [action]
+    with api.cell.read() as conn:
+        assert [row["host"] for row in cell_operations.open_of(conn, server)] == ["host1"]
+
+
+@pytest.mark.parametrize("action, body, good, bad, running, unable, who", TABLE)
+def test_an_action_is_refused(api: Api, action: str, body: Any, good: str, bad: str, running: str | None, unable: int,
+                              who: str) -> None:
+    wrong = act(api, api.server(vm_state=bad), action, body, who=who)
+    assert (wrong.status, f"while it is in vm_state {bad}" in str(wrong.body)) == (409, True), wrong
+    busy = act(api, api.server(vm_state=good, task_state="deleting"), action, body, who=who)
+    assert (busy.status, "task_state deleting" in str(busy.body)) == (409, True), busy
+    locked = act(api, api.server(vm_state=good, locked_by="owner"), action, body, who=who)
+    assert (locked.status, "is locked" in str(locked.body)) == (409, True), locked
+    lame = act(api, api.server(vm_state=good, host="host2"), action, body, who=who)
+    assert (lame.status, "its host offers no" in str(lame.body)) == (unable, True), lame
