@@ -75,8 +75,9 @@ class Database:
         if self.dialect == "sqlite":
             simulated = concurrency.backend().name == "simulation"
             connect: dict[str, Any] = {"check_same_thread": False, "timeout": timeout}
-            options |= {"poolclass": pool.NullPool} if simulated else {
-                "poolclass": pool.QueuePool, "pool_size": pool_size, "max_overflow": 40, "pool_timeout": timeout}
+            # In a simulation nobody waits for a connection: who has one may be dead.
+            options |= {"poolclass": pool.QueuePool, "pool_size": pool_size,
+                        "max_overflow": -1 if simulated else 40, "pool_timeout": timeout}
         else:
             connect = {"connect_timeout": 10}
             connect |= {"charset": "utf8mb4"} | limits.mysql() if self.dialect == "mysql" else limits.postgresql()
