@@ -51,6 +51,7 @@ _HARD = frozenset({None, "rebooting", "reboot_pending", "reboot_started", "reboo
 TRANSITIONS: dict[str, Transition] = {
     "create": Transition(_vm(BUILDING), ANY, "scheduling", ACTIVE, ERROR, locked=False),
     "delete": Transition(ANY, ANY, "deleting", DELETED, ERROR),
+    "soft_delete": Transition(ANY, ANY, "soft-deleting", SOFT_DELETED),
     "stop": Transition(_vm(ACTIVE, ERROR), _NONE, "powering-off", STOPPED, needs_host=True),
     "start": Transition(_vm(STOPPED), _NONE, "powering-on", ACTIVE, needs_host=True),
     "reboot_soft": Transition(_vm(ACTIVE), _NONE, "rebooting", ACTIVE, needs_host=True),
@@ -81,7 +82,7 @@ TRANSITIONS: dict[str, Transition] = {
                          needs_host=True),
     "change_password": Transition(_vm(ACTIVE), _NONE, "updating_password", ACTIVE, ERROR, needs_host=True),
     "crash_dump": Transition(_vm(ACTIVE, PAUSED, RESCUED, RESIZED, ERROR), _NONE, None, None, needs_host=True),
-    "restore": Transition(_vm(SOFT_DELETED), _NONE, "restoring", ACTIVE),
+    "restore": Transition(_vm(SOFT_DELETED), _NONE, "restoring", ACTIVE, needs_host=True),
     "attach_volume": Transition(_vm(ACTIVE, PAUSED, STOPPED, RESIZED, SOFT_DELETED, SHELVED, SHELVED_OFFLOADED), ANY,
                                 None, None),
     "swap_volume": Transition(_vm(ACTIVE, PAUSED, RESIZED), ANY, None, None, needs_host=True),

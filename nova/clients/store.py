@@ -67,8 +67,14 @@ class RemoteStore:
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
         self._call("operation_record", operation_uuid=operation_uuid, epoch=epoch, record=record)
 
-    def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
-        self._call("operation_progress", operation_uuid=operation_uuid, epoch=epoch, progress=progress)
+    def operation_progress(self, operation_uuid: str, epoch: int, progress: int,
+                           counters: dict[str, int] | None = None) -> None:
+        self._call("operation_progress", operation_uuid=operation_uuid, epoch=epoch, progress=progress,
+                   counters=counters)
+
+    def operation_signals(self, operation_uuid: str, epoch: int) -> list[str]:
+        kinds: list[str] = self._call("operation_signals", operation_uuid=operation_uuid, epoch=epoch)
+        return kinds
 
     def network_documents(self, host: str, since_version: int) -> list[dict[str, Any]]:
         documents: list[dict[str, Any]] = self._call("network_documents", host=host, since_version=since_version)

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from nova.objects.instance import Instance
 from nova.objects.work import Work
+from nova.virt.migration import Watch
 from nova.virt.types import GuestSpec, ImageSource, Nic
 
 
@@ -22,7 +24,9 @@ class Networking(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class HostEnvironment:
-    """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand."""
+    """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand. ``turn()``
+    waits for nothing: it raises Unavailable while too much of the kind is under way, and gives what watches the work.
+    """
 
     host: str
     driver: Any
@@ -30,6 +34,7 @@ class HostEnvironment:
     shutdown_timeout: float
     work: Work
     progress: Callable[[str, int], None]
+    turn: Callable[[], AbstractContextManager[Watch]]
 
     @property
     def server(self) -> Instance:

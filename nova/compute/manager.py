@@ -15,6 +15,7 @@ from nova.compute.epochs import Epochs
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
 from nova.compute.turns import Recent, Turns
+from nova.compute.watching import Watching
 from nova.compute.workflows import WORKFLOWS
 from nova.concurrency.periodic import Periodic
 from nova.objects.operation import Operation
@@ -31,8 +32,8 @@ _REGISTER_AGAIN = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side.
-    ``stop_unexpected``: guests that run although their servers are off are stopped."""
+    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
+    ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are stopped."""
 
     host: str
     state_path: Path
@@ -43,6 +44,7 @@ class Settings:
     workers: int = 10
     shutdown_timeout: float = 60.0
     stop_unexpected: bool = True
+    live_migrations: int = 0
     version: int = 1
 
 
@@ -62,6 +64,7 @@ class ComputeManager:
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
         self._turns = Turns(self._pool.submit)
         self._recent = Recent()
+        self._watching = Watching(store, settings.live_migrations, lambda *row: self._pool.submit(self._take, *row))
         self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected)
         self._stop = concurrency.Event()
         life = f"compute-{settings.host}"
@@ -129,6 +132,7 @@ class ComputeManager:
     def look(self, operations: list[list[Any]]) -> None:
         """Take each [uuid, epoch] if it is still there, and run it."""
         for uuid, epoch in operations:
+            self._watching.ring(uuid)
             self._pool.submit(self._take, uuid, epoch)
 
     def begin(self, incarnation: str, works: list[Work]) -> None:
@@ -160,6 +164,7 @@ class ComputeManager:
         if self._recent.ended(operation.uuid, operation.epoch):
             return False
         self._epochs.admit(operation.instance_uuid, operation.epoch)
+        self._watching.ring(operation.instance_uuid)
         return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
 
     def _run(self, work: Work) -> None:
@@ -172,7 +177,8 @@ class ComputeManager:
             return
         row = _row(operation, self.settings.host)
         environment = HostEnvironment(self.settings.host, self.driver, self._networking,
-                                      self.settings.shutdown_timeout, work, lambda what, percent: None)
+                                      self.settings.shutdown_timeout, work, lambda what, percent: None,
+                                      lambda: self._watching.turn(row.uuid, row.instance_uuid, row.epoch))
         self._recent.new(operation.uuid, operation.epoch)
         self._runner.run(row, environment)
         if row.state not in ("open", "undoing") or row.level != "host":

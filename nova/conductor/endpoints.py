@@ -131,8 +131,12 @@ class StoreEndpoint(Endpoint):
                          record: dict[str, Any]) -> None:
         self._for().operation_record(operation_uuid, epoch, record)
 
-    def operation_progress(self, context: RequestContext, operation_uuid: str, epoch: int, progress: int) -> None:
-        self._for().operation_progress(operation_uuid, epoch, progress)
+    def operation_progress(self, context: RequestContext, operation_uuid: str, epoch: int, progress: int,
+                           counters: dict[str, int] | None = None) -> None:
+        self._for().operation_progress(operation_uuid, epoch, progress, counters)
+
+    def operation_signals(self, context: RequestContext, operation_uuid: str, epoch: int) -> list[str]:
+        return self._for().operation_signals(operation_uuid, epoch)
 
     def network_documents(self, context: RequestContext, host: str, since_version: int) -> list[dict[str, Any]]:
         return self._for().network_documents(host, since_version)

@@ -11,6 +11,7 @@ from nova.cells import Cell, Cells
 from nova.conductor.scheduling import PatientScheduler
 from nova.context import RequestContext
 from nova.db.engine import Database
+from nova.quota import Quota
 from nova.workflow import Row
 
 
@@ -25,6 +26,7 @@ class Environment:
     scheduler: PatientScheduler
     image_source: Callable[[RequestContext, str], dict[str, Any]]
     owner: str
+    quota: Quota
     lease: float = 8.0
     cell: Cell | None = None
 

@@ -37,6 +37,15 @@ OPTS: list[cfg.Opt] = [
     cfg.BoolOpt("sync_power_state_unexpected_call_stop", default=True,
                 help="Stop a guest that is found running although its server is stopped, soft-deleted or shelved. "
                      "Off: it is only logged."),
+    cfg.IntOpt("reclaim_instance_interval", default=0, min=0,
+               help="Seconds for which a deleted server is kept, off and at no charge, so that its owner can have it "
+                    "back (restore) or delete it at once (forceDelete). 0: servers are deleted at once. Processes of "
+                    "the API level read it: those that accept requests and those that reclaim."),
+    cfg.BoolOpt("allow_resize_to_same_host", default=False,
+                help="Let the scheduler choose a server's own host when it is resized. A migration always leaves the "
+                     "host. Processes of the API level read it."),
+    cfg.IntOpt("max_concurrent_live_migrations", default=1, min=0,
+               help="So many live migrations leave this host at a time; others wait. 0: any number."),
     cfg.IntOpt("shutdown_timeout", default=60, min=0,
                help="Seconds that a guest gets to shut down cleanly when its server is stopped; then it is cut off. "
                     "The image property os_shutdown_timeout takes its place for a server."),

@@ -13,6 +13,12 @@ OPTS: list[cfg.Opt] = [
             ("api", "runs operations over all cells; has the API database and reaches every cell"),
             ("cell", "serves the hosts of one cell; has that cell's database and bus and nothing else")],
         help="The level of this conductor. A cloud needs at least one of each, and one with role cell per cell."),
+    cfg.FloatOpt("audit_interval", default=60.0, min=1.0,
+                 help="Seconds between two turns of the auditor of role api. A turn looks at what changed and at a "
+                      "slice of everything; what two turns both saw is released."),
+    cfg.FloatOpt("audit_full_pass", default=3600.0, min=0.0,
+                 help="Seconds in which the slices of the auditor have covered everything. 0: each turn looks at "
+                      "everything."),
 ]
 
 

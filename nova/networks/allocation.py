@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -282,13 +282,15 @@ class Leak:
     owner: str  # server of a port, or else the port
 
 
-def audit(conn: sa.Connection, living: Set[str]) -> list[Leak]:
-    """What belongs to nobody among ``living``. Nothing is changed: the caller decides after a second look."""
-    ports = [row for row in queries.owners(conn) if row.instance_uuid not in living]
+def audit(conn: sa.Connection, living: Set[str],
+          within: Callable[[Any], sa.ColumnElement[bool]] = lambda column: sa.true()) -> list[Leak]:
+    """What belongs to nobody among ``living``. Nothing is changed: the caller decides after a second look. ``within``
+    gives the condition under which a row that belongs to what the column names is looked at."""
+    ports = [row for row in queries.owners(conn, within) if row.instance_uuid not in living]
     return [Leak("port", row.uuid, row.instance_uuid) for row in ports] + [
-        Leak("address", str(row.id), row.port_uuid) for row in queries.orphan_addresses(conn)] + [
-        Leak("floating", row.uuid, row.port_uuid) for row in floating_ips.orphans(conn)] + [
-        Leak("membership", row.port_uuid, row.port_uuid) for row in group_tables.orphans(conn)]
+        Leak("address", str(row.id), row.port_uuid) for row in queries.orphan_addresses(conn, within)] + [
+        Leak("floating", row.uuid, row.port_uuid) for row in floating_ips.orphans(conn, within)] + [
+        Leak("membership", row.port_uuid, row.port_uuid) for row in group_tables.orphans(conn, within)]
 
 
 def repair(conn: sa.Connection, leak: Leak) -> bool:

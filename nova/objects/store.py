@@ -69,8 +69,13 @@ class Store(Protocol):
         server. Raises Stale when the epoch is no longer ours: stop and undo nothing."""
         ...
 
-    def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
-        """Say how far the running step is, in percent. Raises Stale."""
+    def operation_progress(self, operation_uuid: str, epoch: int, progress: int,
+                           counters: dict[str, int] | None = None) -> None:
+        """Say how far the running step is, in percent; ``counters`` are the bytes of a live migration. Raises Stale."""
+        ...
+
+    def operation_signals(self, operation_uuid: str, epoch: int) -> list[str]:
+        """What was said to the running operation: abort, force_complete. Raises Stale."""
         ...
 
     # -- networks

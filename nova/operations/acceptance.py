@@ -35,7 +35,8 @@ _TRIES = 5
 @dataclasses.dataclass(frozen=True)
 class Deps:
     """What acceptance works with. ``api_bus`` reaches the orchestrators; ``lease`` is after how many seconds of silence
-    a host counts as down."""
+    a host counts as down; ``reclaim`` for how many seconds deleted servers are kept;
+    ``same_host``: a resize may stay on its host."""
 
     api: Database
     cells: Cells
@@ -44,6 +45,8 @@ class Deps:
     api_bus: Any
     quota: Quota
     lease: float = 8.0
+    reclaim: float = 0.0
+    same_host: bool = False
 
     def nudge_api(self, context: RequestContext, operations: list[list[Any]]) -> None:
         self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, operations)
@@ -156,6 +159,44 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
 
     row, fresh = again(lambda: cell.database.run(accept), uuid)
     deps.nudge_row(context, cell, row, fresh)
+    return row
+
+
+#: What an operation that begins at API level takes with it: its inputs, changes of the server beside the task state.
+Prepared = tuple[dict[str, Any], dict[str, Any]]
+
+
+def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str, *,
+                  prepare: Callable[[sa.Connection, dict[str, Any]], Prepared] = lambda conn, server: ({}, {}),
+                  unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+    """As :func:`accept_on_host`, for an operation whose first step is the API level's. ``prepare`` sees the server as
+    it is held and refuses by raising."""
+    cell, server = located(deps, context, uuid)
+    if states.TRANSITIONS[transition].locked:
+        refuse_locked(context, server)
+    rule = check_state(server, transition, name)
+
+    def accept(conn: sa.Connection) -> dict[str, Any]:
+        fresh = instances.get_for_update(conn, uuid)
+        if fresh is None or fresh["deleted"]:
+            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        check_state(fresh, transition, name)
+        require_ability(conn, fresh, shape, name, unable)
+        inputs, more = prepare(conn, fresh)
+        seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
+        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level="api", step=shape.steps[0].name,
+                      inputs=inputs) | {"owner": None}
+        changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq} | more
+        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
+            raise LostRaceError
+        cell_operations.supersede(conn, uuid)
+        cell_operations.insert(conn, [row])
+        if (was := events.seen(conn, fresh)) is not None:
+            events.after(conn, was, phases.accepted(row, fresh["host"]))
+        return row
+
+    row = again(lambda: cell.database.run(accept), uuid)
+    deps.nudge_row(context, cell, row)
     return row
 
 

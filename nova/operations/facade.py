@@ -11,7 +11,8 @@ from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
 from nova.operations import create as creation
 from nova.operations import delete as deletion
-from nova.operations import details, refusals
+from nova.operations import deferred, details, live_migration, refusals
+from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
 from nova.workflow.operations import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
 
@@ -33,7 +34,15 @@ class Operations:
         return creation.explain(self.deps, context, request)
 
     def delete(self, context: RequestContext, uuid: str) -> None:
+        """At once, or softly where deleted servers are kept."""
+        if not (self.deps.reclaim and deferred.soft_delete(self.deps, context, uuid)):
+            deletion.delete(self.deps, context, uuid)
+
+    def force_delete(self, context: RequestContext, uuid: str) -> None:
         deletion.delete(self.deps, context, uuid)
+
+    def restore(self, context: RequestContext, uuid: str) -> None:
+        deferred.restore(self.deps, context, uuid)
 
     # -- power ---------------------------------------------------------------------------------------------------------
 
@@ -58,6 +67,36 @@ class Operations:
 
     def resume(self, context: RequestContext, uuid: str) -> None:
         accept_on_host(self.deps, context, uuid, RESUME, "resume", "resume", {})
+
+    # -- size and host -------------------------------------------------------------------------------------------------
+
+    def resize(self, context: RequestContext, uuid: str, flavor: dict[str, Any]) -> None:
+        """``flavor`` as in a create."""
+        moving.resize(self.deps, context, uuid, flavor)
+
+    def migrate(self, context: RequestContext, uuid: str, host: str | None = None) -> None:
+        """A cold migration, to a host that is named or that the scheduler chooses."""
+        moving.migrate(self.deps, context, uuid, host)
+
+    def confirm_resize(self, context: RequestContext, uuid: str) -> None:
+        moving.confirm(self.deps, context, uuid)
+
+    def revert_resize(self, context: RequestContext, uuid: str) -> None:
+        moving.revert(self.deps, context, uuid)
+
+    # -- moving while running ------------------------------------------------------------------------------------------
+
+    def live_migrate(self, context: RequestContext, uuid: str, host: str | None = None, *,
+                     block_migration: bool | None = None, disk_over_commit: bool = False, force: bool = False,
+                     checked: bool = False) -> dict[str, Any]:
+        """The operation's row. ``checked``: what is known to be wrong is Invalid now, not a failure later."""
+        wanted = live_migration.Wanted(host, block_migration, disk_over_commit, force, checked)
+        return live_migration.live_migrate(self.deps, context, uuid, wanted)
+
+    def signal_live_migration(self, context: RequestContext, uuid: str, number: int, kind: str,
+                              allowed: frozenset[str]) -> None:
+        """``kind`` is abort or force_complete; ``allowed`` are the statuses in which it may be said."""
+        live_migration.signal(self.deps, context, uuid, number, kind, allowed)
 
     # -- record --------------------------------------------------------------------------------------------------------
 

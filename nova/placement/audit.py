@@ -3,13 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
 from nova.db.api import placement as tables
 from nova.placement.claims import INSTANCE, MIGRATION
+
+#: Gives the condition under which a row whose key is that column is looked at.
+Within = Callable[[Any], sa.ColumnElement[bool]]
+
+
+def _everything(column: Any) -> sa.ColumnElement[bool]:
+    return sa.true()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +39,13 @@ class Drift:
     allocated: int
 
 
-def audit(conn: sa.Connection, living: Collection[str]) -> list[Orphan]:
+def audit(conn: sa.Connection, living: Collection[str], within: Within = _everything) -> list[Orphan]:
     """Consumers of type INSTANCE or MIGRATION whose uuid is not in ``living`` (servers and migrations). Read-only."""
     c, a = tables.consumers, tables.allocations
     rows = conn.execute(
         sa.select(c.c.uuid, c.c.type, a.c.provider_uuid, a.c.resource_class, a.c.used)
         .select_from(c.outerjoin(a, a.c.consumer_uuid == c.c.uuid))
-        .where(c.c.type.in_((INSTANCE, MIGRATION))).order_by(c.c.uuid))
+        .where(c.c.type.in_((INSTANCE, MIGRATION)), within(c.c.uuid)).order_by(c.c.uuid))
     orphans: dict[str, Orphan] = {}
     for uuid, kind, provider, name, amount in rows:
         if uuid in living:
@@ -48,13 +56,14 @@ def audit(conn: sa.Connection, living: Collection[str]) -> list[Orphan]:
     return list(orphans.values())
 
 
-def drifts(conn: sa.Connection, provider_uuid: str | None = None) -> list[Drift]:
+def drifts(conn: sa.Connection, provider_uuid: str | None = None, within: Within = _everything) -> list[Drift]:
     """Counters that differ from the sum of the allocations, in one select."""
     i, a = tables.inventories, tables.allocations
     total = sa.func.coalesce(sa.func.sum(a.c.used), 0)
     query = (sa.select(i.c.provider_uuid, i.c.resource_class, i.c.used, total)
              .select_from(i.outerjoin(a, sa.and_(a.c.provider_uuid == i.c.provider_uuid,
                                                  a.c.resource_class == i.c.resource_class)))
+             .where(within(i.c.provider_uuid))
              .group_by(i.c.provider_uuid, i.c.resource_class, i.c.used).having(i.c.used != total)
              .order_by(i.c.provider_uuid, i.c.resource_class))
     if provider_uuid is not None:
@@ -62,11 +71,12 @@ def drifts(conn: sa.Connection, provider_uuid: str | None = None) -> list[Drift]
     return [Drift(uuid, name, int(used), int(held)) for uuid, name, used, held in conn.execute(query)]
 
 
-def recount(conn: sa.Connection) -> list[Drift]:
-    """Set every counter to the sum of its allocations; returns what was wrong. Holds each provider while it counts."""
+def recount(conn: sa.Connection, only: str | None = None) -> list[Drift]:
+    """Set every counter, or those of one provider, to the sum of its allocations; returns what was wrong. Holds each
+    provider while it counts."""
     i = tables.inventories
     corrected = []
-    for provider_uuid in sorted({drift.provider_uuid for drift in drifts(conn)}):
+    for provider_uuid in sorted({drift.provider_uuid for drift in drifts(conn, only)}):
         tables.touch(conn, provider_uuid)
         for drift in drifts(conn, provider_uuid):
             conn.execute(sa.update(i).where(i.c.provider_uuid == drift.provider_uuid,

@@ -11,15 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors
-from nova.db.cell import compute_nodes, instances
+from nova.db.cell import compute_nodes, instances, signals
 from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
+from nova.db.operations import OPEN_STATES
 from nova.objects.compute_node import ComputeNode
 from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
 from nova.store import events, journals, phases, record_events
+from nova.virt.migration import WORDS
 from nova.workflow import Row
 from nova.workflow.shape import PLACES
 
@@ -138,9 +140,7 @@ class CellStore:
         changes = self._allowed(record.get("changes") or {})
 
         def write(conn: sa.Connection) -> None:
-            row = operations.get(conn, operation_uuid)
-            if row is None or (self._host is not None and row["host"] != self._host):
-                raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
+            row = self._of_host(conn, operation_uuid)
             values = _recorded(record, row["step_data"])
             was = events.before(conn, row["instance_uuid"])
             if not operations.advance(conn, operation_uuid, epoch, **values):
@@ -157,15 +157,34 @@ class CellStore:
 
         self._db.run(write)
 
-    def operation_progress(self, operation_uuid: str, epoch: int, progress: int) -> None:
+    def operation_progress(self, operation_uuid: str, epoch: int, progress: int,
+                           counters: dict[str, int] | None = None) -> None:
         def write(conn: sa.Connection) -> None:
-            row = operations.get(conn, operation_uuid)
-            if row is None or (self._host is not None and row["host"] != self._host):
-                raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
-            if not operations.advance(conn, operation_uuid, epoch, progress=max(0, min(100, progress))):
+            row = self._of_host(conn, operation_uuid)
+            values: dict[str, Any] = {"progress": max(0, min(100, progress))}
+            if counters is not None:
+                known = {k: int(v) for k, v in counters.items() if k in WORDS}
+                values["step_data"] = row["step_data"] | {"progress": known}
+            if not operations.advance(conn, operation_uuid, epoch, **values):
                 raise errors.Stale(f"Operation {operation_uuid} has another owner.")
 
         self._db.run(write)
+
+    def operation_signals(self, operation_uuid: str, epoch: int) -> list[str]:
+        with self._db.read() as conn:
+            row = self._of_host(conn, operation_uuid)
+            if row["epoch"] != epoch or row["state"] not in OPEN_STATES:
+                raise errors.Stale(f"Operation {operation_uuid} has another owner.")
+            kinds = signals.of(conn, operation_uuid)
+        if kinds:
+            self._db.run(lambda conn: signals.hear(conn, operation_uuid))
+        return kinds
+
+    def _of_host(self, conn: sa.Connection, operation_uuid: str) -> dict[str, Any]:
+        row = operations.get(conn, operation_uuid)
+        if row is None or (self._host is not None and row["host"] != self._host):
+            raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
+        return row
 
     # -- networks ------------------------------------------------------------------------------------------------------
 

@@ -18,12 +18,21 @@ from nova import errors
 from nova.cells import Cell, Cells
 from nova.db.cell.tables import operations as tables
 from nova.db.operations import OPEN_STATES
+from nova.db.schema import db_now
 
 #: Name of the operation → type of the migration.
 TYPES = {"migrate": "migration", "resize": "resize", "live-migration": "live-migration", "evacuate": "evacuation"}
 LIVE = "live-migration"
+COLD = ("migrate", "resize")
 _PLACES = ("source_compute", "source_node", "dest_compute", "dest_node", "dest_host", "old_instance_type_id",
            "new_instance_type_id")
+#: What a cold move is doing while it is open, by step.
+_STEPS = {"claim": "accepted", "elsewhere": "accepted", "prep": "pre-migrating", "leave": "migrating",
+          "move": "post-migrating", "arrive": "post-migrating"}
+#: The same of a live one. One that nobody has in hand waits for its turn.
+_LIVE_STEPS = {"examine": "preparing", "prepare": "preparing", "another": "preparing", "ask": "running",
+               "migrate": "running", "switch": "post-migrating", "arrive": "post-migrating", "leave": "post-migrating",
+               "settle": "post-migrating"}
 _STATUS = {"open": "accepted", "undoing": "running", "done": "completed", "failed": "error"}
 
 
@@ -89,8 +98,8 @@ def _read(cell: Cell, wanted: Wanted) -> list[Move]:
         where.append(changed >= wanted.changes_since)
     if wanted.changes_before is not None:
         where.append(changed <= wanted.changes_before)
-    columns = (o.seq, o.uuid, o.instance_uuid, o.project_id, o.user_id, o.action, o.state, o.step_data, o.created_at,
-               o.updated_at)
+    columns = (o.seq, o.uuid, o.instance_uuid, o.project_id, o.user_id, o.action, o.state, o.step, o.owner, o.step_data,
+               o.created_at, o.updated_at)
     with cell.database.read() as conn:
         return [_move(row) for row in conn.execute(sa.select(*columns).where(*where).order_by(o.created_at)).mappings()]
 
@@ -98,6 +107,32 @@ def _read(cell: Cell, wanted: Wanted) -> list[Move]:
 def _move(row: Mapping[Any, Any]) -> Move:
     data = row["step_data"]
     return Move(row["seq"], row["uuid"], row["instance_uuid"], row["project_id"], row["user_id"], TYPES[row["action"]],
-                data.get("status") or _STATUS.get(row["state"], row["state"]), row["state"] in OPEN_STATES,
+                status_of(row), row["state"] in OPEN_STATES,
                 row["created_at"], row["updated_at"], {name: data.get(name) for name in _PLACES},
                 data.get("progress") or {})
+
+
+def status_of(row: Mapping[Any, Any]) -> str:
+    """The status of a move, from the row of its operation."""
+    return row["step_data"].get("status") or _status(row)
+
+
+def _status(row: Mapping[Any, Any]) -> str:
+    if row["action"] == LIVE and row["state"] == "open":
+        queued = row["step"] == "migrate" and row["owner"] is None
+        return "queued" if queued else _LIVE_STEPS.get(row["step"], "accepted")
+    if row["action"] in COLD:
+        if row["state"] == "open":
+            return _STEPS.get(row["step"], "accepted")
+        return "finished" if row["state"] == "done" else "error"
+    return _STATUS.get(row["state"], str(row["state"]))
+
+
+def mark(conn: sa.Connection, operation_uuid: str, status: str) -> None:
+    """Say what has become of a move that ended: confirming, confirmed, reverting or reverted. A record that is no
+    longer kept needs no mark."""
+    row = tables.get(conn, operation_uuid)
+    if row is not None:
+        o = tables.operations
+        conn.execute(o.update().where(o.c.uuid == operation_uuid).values(
+            step_data=row["step_data"] | {"status": status}, updated_at=db_now()))

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from nova import errors
+from nova.virt.migration import Watch, Wishes
 from nova.virt.types import (
     ConsoleAddress,
     GuestInfo,
@@ -27,6 +29,8 @@ from nova.virt.types import (
 )
 
 RebootKind = Literal["SOFT", "HARD"]
+#: Whether the guest is asked to write out its file systems first: not at all, if it can, or else not without it.
+Quiesce = Literal["no", "try", "must"]
 Listener = Callable[[LifecycleEvent], None]
 
 
@@ -203,30 +207,91 @@ class Volumes(abc.ABC):
 
 
 class Snapshots(abc.ABC):
-    """To make an image of a guest's disk."""
+    """To make an image of a guest's disk: a file on the host that its user sends away and then has removed."""
 
     @abc.abstractmethod
-    def snapshot(self, uuid: str, write: Callable[[bytes], None], disk_format: str) -> None: ...
+    def snapshot(self, uuid: str, image_id: str, disk_format: str, quiesce: Quiesce = "no",
+                 progress: Progress = no_progress) -> pathlib.Path:
+        """Have the disk's content, as it is at one moment, complete in a file of this format. A repetition for the same
+        image gives the file that is there. Raises NotFound for no such guest."""
+
+    @abc.abstractmethod
+    def drop_snapshot(self, uuid: str, image_id: str) -> None:
+        """Have no such file, nor anything that makes one. Nothing to be found is fine."""
 
 
 class Resize(abc.ABC):
-    """To give a guest another flavor, here or from another host."""
+    """To give a guest another flavor, here or from another host. Its disks wait aside, where no other method of this
+    or any interface finds them, until somebody says that they are wanted no more."""
 
     @abc.abstractmethod
-    def prepare_resize(self, uuid: str, guest: GuestSpec, destination: str) -> Mapping[str, Any]: ...
+    def expect(self, guest: GuestSpec, *, from_here: bool) -> Mapping[str, Any]:
+        """A guest of this shape is to come: what the host that it leaves may want to know, as JSON.
+        :class:`errors.HostFailure` when there is no room."""
 
     @abc.abstractmethod
-    def finish_resize(self, guest: GuestSpec, disks: Mapping[str, Any], power_on: bool) -> None: ...
+    def set_aside(self, guest: GuestSpec, expected: Mapping[str, Any], timeout: float,
+                  progress: Progress = no_progress) -> Mapping[str, Any]:
+        """Stop the guest (it is asked for ``timeout`` seconds) and put its disks aside; as JSON, how to get them."""
+
+    @abc.abstractmethod
+    def bring_in(self, guest: GuestSpec, disks: Mapping[str, Any], progress: Progress = no_progress, *,
+                 power_on: bool = True) -> None:
+        """Have this guest, with the disks that were set aside elsewhere or here, at its own sizes."""
+
+    @abc.abstractmethod
+    def take_back(self, guest: GuestSpec, *, power_on: bool) -> None:
+        """Have the guest again as it was before its disks were set aside. That they never were is fine."""
+
+    @abc.abstractmethod
+    def drop_aside(self, uuid: str) -> None:
+        """Disks that were set aside are wanted no more. Nothing to be found is fine."""
+
+    @abc.abstractmethod
+    def list_aside(self) -> list[str]:
+        """The uuids of guests with disks aside."""
 
 
 class LiveMigration(abc.ABC):
-    """To move a running guest."""
+    """To move a running guest: the driver of the source and that of the destination each do their part.
+
+    What they tell each other is plain JSON that only they understand.
+    """
 
     @abc.abstractmethod
-    def check_destination(self, guest: GuestSpec) -> Mapping[str, Any]: ...
+    def examine(self, uuid: str) -> Mapping[str, Any]:
+        """Source: what a destination must know. :class:`errors.HostFailure` for a guest that cannot be moved."""
 
     @abc.abstractmethod
-    def migrate(self, uuid: str, plan: Mapping[str, Any], progress: Progress = no_progress) -> None: ...
+    def prepare_arrival(self, guest: GuestSpec, source: Mapping[str, Any], wishes: Wishes) -> Mapping[str, Any]:
+        """Destination: refuse what cannot run here (:class:`errors.HostFailure`), have room for its disks, and tell
+        the source where they are."""
+
+    @abc.abstractmethod
+    def clear_arrival(self, uuid: str, name: str) -> None:
+        """Destination: nothing is left of what was prepared. :class:`errors.HostFailure` when the guest runs here."""
+
+    @abc.abstractmethod
+    def migrate(self, uuid: str, destination: Mapping[str, Any], wishes: Wishes, watch: Watch) -> None:
+        """Source: returns when the guest is at the destination. A migration that is found under way is gone on with;
+        a guest that is gone has arrived. :class:`errors.Conflict` when it was aborted, :class:`errors.HostFailure` when
+        it failed: the guest goes on here then."""
+
+    @abc.abstractmethod
+    def call_off(self, uuid: str) -> None:
+        """Source: no migration is under way and the guest goes on here. :class:`errors.NotFound` when it is gone."""
+
+    @abc.abstractmethod
+    def arrived(self, uuid: str) -> bool:
+        """Destination: whether the guest lives here by now."""
+
+    @abc.abstractmethod
+    def welcome(self, guest: GuestSpec) -> None:
+        """Destination: what is to be done once the guest is here for good."""
+
+    @abc.abstractmethod
+    def see_off(self, uuid: str, name: str, destination: Mapping[str, Any]) -> None:
+        """Source: nothing is left of a guest that has arrived elsewhere."""
 
 
 class Rescue(abc.ABC):

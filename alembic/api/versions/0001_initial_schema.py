@@ -441,6 +441,7 @@ def upgrade() -> None:
         sa.Column("queued_for_delete", sa.Boolean(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("charge", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("holds", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("deleted_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance_mappings")),

@@ -221,6 +221,22 @@ def upgrade() -> None:
     op.create_index("ix_instances_reservation", "instances", ["reservation_id"], unique=False)
     op.create_index("ix_instances_updated", "instances", ["project_id", "updated_at"], unique=False)
     op.create_table(
+        "operation_signals",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("operation_uuid", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("seen_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operation_signals")),
+        sa.UniqueConstraint("operation_uuid", "kind", name=op.f("uq_operation_signals_operation_uuid_kind")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "operation_steps",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("operation_uuid", sa.String(length=36), nullable=False),

@@ -41,6 +41,11 @@ SERVER_ROUTES = (
     Route("POST", _PATH + "/{id}/action", "force_complete", rule=_SERVER_RULE + "force_complete", success=202,
           action="force_complete", body=FORCE_COMPLETE, versions=("2.22", None), doc="Make one come to its end"),
 )
+#: The statuses in which a migration can be forced to its end, or broken off.
+_RUNNING = frozenset({"running"})
+_ABORTED = _RUNNING | {"queued", "preparing"}
+#: Digits of an id that no database knows.
+_LONGEST = 18
 _HOSTS = ("source_compute", "source_node", "dest_compute", "dest_node", "dest_host")
 _COUNTERS = tuple(f"{what}_{state}_bytes" for what in ("memory", "disk") for state in (
     "total", "processed", "remaining"))
@@ -133,12 +138,15 @@ class ServerMigrations:
         return {"migration": _progress(request, self._find(request), True)}
 
     def abort(self, request: Request) -> None:
-        self._operations.refuse(request.context, request.match["server_id"], "abort_live_migration",
-                                first=lambda: self._find(request))
+        self._signal(request, "abort", _ABORTED if request.version >= (2, 65) else _RUNNING)
 
     def force_complete(self, request: Request) -> None:
-        self._operations.refuse(request.context, request.match["server_id"], "force_complete",
-                                first=lambda: self._find(request))
+        self._signal(request, "force_complete", _RUNNING)
+
+    def _signal(self, request: Request, kind: str, allowed: frozenset[str]) -> None:
+        server, asked = request.match["server_id"], request.match["id"]
+        number = int(asked) if asked.isdecimal() and len(asked) < _LONGEST else -1
+        self._operations.signal_live_migration(request.context, server, number, kind, allowed)
 
     def _live(self, request: Request) -> list[Move]:
         cell, row = self._store.locate(request.context, request.match["server_id"])

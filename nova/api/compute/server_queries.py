@@ -127,10 +127,12 @@ def build(request: Request, *, action: str, max_limit: int, columns: tuple[str, 
     limit = request.arg("limit")
     if not _add_status(request, filters) or (limit and not limit.strip("0")):
         return None
-    project_id = _project(request, action, filters)
+    project_id, deleted = _project(request, action, filters), _deleted(request, privileged, filters)
+    if deleted is False and "SOFT_DELETED" not in filters.get("statuses", ()) and not (
+            privileged and _yes(request.arg("soft_deleted") or "no")):
+        filters["soft_deleted"] = False
     return Query(project_id=project_id, filters=filters, sort=_sort(request), limit=paging.limit_of(request, max_limit),
-                 marker=request.arg("marker") or None, deleted=_deleted(request, privileged, filters),
-                 columns=columns)
+                 marker=request.arg("marker") or None, deleted=deleted, columns=columns)
 
 
 def _filters(request: Request, privileged: bool) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Actions on servers that not every host offers; what none does is checked in full, then refused as by such a host.
-
-``forceDelete`` stands here too, among its kin: without soft deletion it is a delete.
+"""Actions on servers that need what no host of this cloud offers: checked in full, then refused as such a host would.
 """
 
 from __future__ import annotations
@@ -127,8 +125,16 @@ class ServerRequests:
         self._refuse(request, "migrate", lambda: self._check_host(wanted.get("host")))
 
     def migrate_live(self, request: Request) -> None:
+        """From 2.34 on what is wrong with the hosts is told by the operation, not by the answer."""
         wanted = self._to_host(request, "os-migrateLive")
-        self._refuse(request, "live_migrate", lambda: self._check_host(wanted["host"]))
+        block, forced = wanted["block_migration"], s.is_true(wanted.get("force", request.version < (2, 30)))
+        if forced and request.version >= (2, 30) and wanted["host"] is None:
+            raise errors.Invalid("Can't force to a non-provided destination")
+        self._operations.live_migrate(
+            request.context, request.match["id"], wanted["host"],
+            block_migration=None if block == "auto" else s.is_true(block),
+            disk_over_commit=s.is_true(wanted.get("disk_over_commit", False)), force=forced,
+            checked=request.version < (2, 34))
 
     def evacuate(self, request: Request) -> None:
         wanted = request.body_json["evacuate"]
@@ -157,10 +163,10 @@ class ServerRequests:
         self._refuse(request, "inject_network_info")
 
     def restore(self, request: Request) -> None:
-        self._refuse(request, "restore")
+        self._operations.restore(request.context, request.match["id"])
 
     def force_delete(self, request: Request) -> None:
-        self._operations.delete(request.context, request.match["id"])
+        self._operations.force_delete(request.context, request.match["id"])
 
     def _refuse(self, request: Request, what: str, first: Callable[[], Any] = lambda: None) -> None:
         self._operations.refuse(request.context, request.match["id"], what, first)

@@ -32,11 +32,13 @@ from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
 from nova.conductor.networking import NetworkChanges
 from nova.conductor.orchestrator import Orchestrator
+from nova.conductor.reclaim import Reclaimer
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
 from nova.db.limits import Limits
+from nova.quota import Quota
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
 from nova.store.cell import CellStore
@@ -141,7 +143,7 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     sender = NudgeSender(drop=drop)
     scheduler = PatientScheduler(SchedulerClient(plane.bus), waiting=conf.workers // 2)
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
-                              conf.lease)
+                              Quota(conf), conf.lease)
     orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
@@ -155,8 +157,12 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     relays = api_relays(conf, plane.bus, host, presence.incarnation, plane.api, cell0)
     listeners = CellListeners(plane.bus, plane.cells, [OrchestratorEndpoint(orchestrator), relays.endpoint], of_cell,
                               topic="orchestrator", host=host, workers=conf.workers)
-    keepers = [relays, inventories, Auditor(plane.api, plane.cells),
-               NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
+    auditor = Auditor(plane.api, plane.cells, interval=conf.conductor.audit_interval,
+                      full_pass=conf.conductor.audit_full_pass)
+    keepers: list[Any] = [relays, inventories, auditor,
+                          NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
+    if conf.reclaim_instance_interval:
+        keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
     return OrchestratorService(orchestrator, janitor, keepers, sender, presence, listeners)
 
 
@@ -216,10 +222,11 @@ def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     """What fronts accept with."""
     from nova.operations import Operations
     from nova.operations.acceptance import Deps
-    from nova.quota import Quota
     from nova.store.servers import Servers
 
     servers = Servers(plane.api, plane.cells)
     plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
-                           lease=float(plane.conf.lease)))
+                           lease=float(plane.conf.lease),
+                           reclaim=float(plane.conf.reclaim_instance_interval),
+                           same_host=bool(plane.conf.allow_resize_to_same_host)))

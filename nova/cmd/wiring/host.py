@@ -68,7 +68,8 @@ def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
     return Settings(host=host, state_path=state_path, heartbeat=conf.report_interval, scan=conf.report_interval,
                     workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout),
                     power_sync=float(conf.sync_power_state_interval),
-                    stop_unexpected=conf.sync_power_state_unexpected_call_stop)
+                    stop_unexpected=conf.sync_power_state_unexpected_call_stop,
+                    live_migrations=conf.max_concurrent_live_migrations)
 
 
 def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_name: str, store: Any = None,

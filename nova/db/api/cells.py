@@ -48,6 +48,7 @@ instance_mappings = table(
     Column("queued_for_delete", sa.Boolean, nullable=False, default=False),
     Column("fence", sa.BigInteger, nullable=False, default=0),
     Column("charge", Json),
+    Column("holds", Json),
     Column("created_at", Time, nullable=False),
     Column("deleted_at", Time),
     Index("ix_instance_mappings_project", "project_id", "queued_for_delete"),
@@ -81,8 +82,9 @@ _PLACE = instance_mappings.update().where(
     _OF, instance_mappings.c.fence <= sa.bindparam("b_epoch"), instance_mappings.c.queued_for_delete.is_(False),
     sa.or_(instance_mappings.c.cell_uuid.is_(None), instance_mappings.c.cell_uuid == sa.bindparam("b_cell"))).values(
     cell_uuid=sa.bindparam("b_cell"), fence=sa.bindparam("b_epoch"))
-_SETTLE = instance_mappings.update().where(_OF, instance_mappings.c.charge.is_not(None)).values(
-    charge=sa.null(), queued_for_delete=True, deleted_at=db_now())
+_CHARGED = instance_mappings.c.charge.is_not(None)
+_SETTLE = instance_mappings.update().where(_OF, sa.or_(_CHARGED, instance_mappings.c.deleted_at.is_(None))).values(
+    charge=sa.null(), holds=sa.null(), queued_for_delete=True, deleted_at=db_now())
 _REQUEST = sa.select(build_requests).where(build_requests.c.instance_uuid == sa.bindparam("b_uuid"))
 _DELETE_REQUEST = build_requests.delete().where(build_requests.c.instance_uuid == sa.bindparam("b_uuid"))
 #: What an accepted create writes here.
@@ -131,13 +133,49 @@ def charged(conn: sa.Connection, project_id: str, user_id: str) -> dict[str, int
     return total
 
 
+def held_mapping(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:
+    """The mapping, held for the rest of the transaction."""
+    t = instance_mappings
+    conn.execute(t.update().where(t.c.instance_uuid == instance_uuid).values(fence=t.c.fence))
+    return mapping(conn, instance_uuid)
+
+
+def set_charge(conn: sa.Connection, instance_uuid: str, charge: dict[str, int],
+               holds: dict[str, dict[str, int]]) -> None:
+    """``charge`` is what the server is charged with altogether, ``holds`` the part of it by operation; the caller holds
+    the mapping."""
+    t = instance_mappings
+    conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.charge.is_not(None)).values(
+        charge=charge, holds=holds or sa.null()))
+
+
 def settle_deleted(conn: sa.Connection, instance_uuid: str) -> dict[str, int] | None:
     """Mark the server as gone and hand back its quota charge, once: None when it was handed back before."""
     row = mapping(conn, instance_uuid)
+    if row is None or (row["charge"] is None and row["deleted_at"] is not None):
+        return None
+    charge: dict[str, int] | None = row["charge"]
+    return charge if conn.execute(_SETTLE, {"b_uuid": instance_uuid}).rowcount else None
+
+
+def uncharge(conn: sa.Connection, instance_uuid: str) -> dict[str, int] | None:
+    """The server goes on without a charge, which is handed back, once."""
+    row = mapping(conn, instance_uuid)
     if row is None or row["charge"] is None:
         return None
+    t = instance_mappings
     charge: dict[str, int] = row["charge"]
-    return charge if conn.execute(_SETTLE, {"b_uuid": instance_uuid}).rowcount else None
+    done = conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, _CHARGED)
+                        .values(charge=sa.null(), holds=sa.null()))
+    return charge if done.rowcount else None
+
+
+def recharge(conn: sa.Connection, instance_uuid: str, charge: dict[str, int]) -> bool:
+    """Write down what the server is charged with. False: it is charged already, or being deleted."""
+    t = instance_mappings
+    done = conn.execute(t.update().where(t.c.instance_uuid == instance_uuid, t.c.charge.is_(None),
+                                         t.c.queued_for_delete.is_(False)).values(charge=charge))
+    return done.rowcount == 1
 
 
 def build_request(conn: sa.Connection, instance_uuid: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ Taking an address is a conditional UPDATE whose row count decides, so two projec
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -134,8 +134,8 @@ def of_ports(conn: sa.Connection, port_uuids: Collection[str]) -> Sequence[Any]:
     return conn.execute(_OF_PORTS, {"wanted": list(port_uuids)}).all() if port_uuids else []
 
 
-def orphans(conn: sa.Connection) -> Sequence[Any]:
+def orphans(conn: sa.Connection, within: Callable[[Any], sa.ColumnElement[bool]]) -> Sequence[Any]:
     """Addresses that lead to a port which does not exist."""
     return conn.execute(sa.select(A.uuid, A.port_uuid).join_from(
         addresses, ports, ports.c.uuid == A.port_uuid, isouter=True).where(
-        A.port_uuid.is_not(None), ports.c.uuid.is_(None))).all()
+        A.port_uuid.is_not(None), ports.c.uuid.is_(None), within(A.port_uuid))).all()

@@ -8,7 +8,7 @@ count decides. Engines without row locks (SQLite) have one writer at a time.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from nova.db import schema
 from nova.db.api.networks import addresses, network_changes, networks, ports
 
 _BLOCK = 256
+#: Gives the condition under which an audit looks at a row that belongs to what the column names.
+Within = Callable[[Any], sa.ColumnElement[bool]]
 
 # Statements of the path of every create are made once: building one costs as much as running it.
 _ALL = sa.select(networks, schema.db_now().label("now")).order_by(networks.c.created_at, networks.c.uuid)
@@ -225,16 +227,17 @@ def note_lease(conn: sa.Connection, mac: str, address: str, leased: bool) -> boo
         addresses.c.port_uuid.in_(mine), addresses.c.address == address).values(leased=leased)).rowcount > 0
 
 
-def owners(conn: sa.Connection) -> Sequence[sa.Row[str, str]]:
+def owners(conn: sa.Connection, within: Within) -> Sequence[sa.Row[str, str]]:
     """Every port that is in a server, with it, for the audit."""
-    return conn.execute(sa.select(ports.c.uuid, ports.c.instance_uuid).where(ports.c.instance_uuid.is_not(None))).all()
+    return conn.execute(sa.select(ports.c.uuid, ports.c.instance_uuid).where(
+        ports.c.instance_uuid.is_not(None), within(ports.c.instance_uuid))).all()
 
 
-def orphan_addresses(conn: sa.Connection) -> Sequence[sa.Row[int, str, str]]:
+def orphan_addresses(conn: sa.Connection, within: Within) -> Sequence[sa.Row[int, str, str]]:
     """Addresses that are held by a port which does not exist."""
     return conn.execute(sa.select(addresses.c.id, addresses.c.address, addresses.c.port_uuid).join_from(
         addresses, ports, ports.c.uuid == addresses.c.port_uuid, isouter=True).where(
-        addresses.c.port_uuid.is_not(None), ports.c.uuid.is_(None))).all()
+        addresses.c.port_uuid.is_not(None), ports.c.uuid.is_(None), within(addresses.c.port_uuid))).all()
 
 
 def free_orphan(conn: sa.Connection, address_id: int, port_uuid: str) -> bool:

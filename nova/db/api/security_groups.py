@@ -6,7 +6,7 @@ A group's name is unique in its project, so that the group ``default`` is made o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -122,10 +122,11 @@ def leave(conn: sa.Connection, port_uuids: Collection[str], group_uuid: str | No
     return conn.execute(_LEAVE_ONE if group_uuid else _LEAVE, known).rowcount
 
 
-def orphans(conn: sa.Connection) -> Sequence[Any]:
+def orphans(conn: sa.Connection, within: Callable[[Any], sa.ColumnElement[bool]]) -> Sequence[Any]:
     """Memberships of ports that do not exist."""
     return conn.execute(sa.select(M.port_uuid).join_from(
-        members, ports, ports.c.uuid == M.port_uuid, isouter=True).where(ports.c.uuid.is_(None)).distinct()).all()
+        members, ports, ports.c.uuid == M.port_uuid, isouter=True).where(
+        ports.c.uuid.is_(None), within(M.port_uuid)).distinct()).all()
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------

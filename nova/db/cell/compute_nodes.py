@@ -79,6 +79,12 @@ def abilities(conn: sa.Connection, host: str) -> frozenset[str]:
     return frozenset(name for names in found for name in names)
 
 
+def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
+    t = compute_nodes
+    row = conn.execute(sa.select(t).where(t.c.uuid == uuid)).mappings().one_or_none()
+    return dict(row) if row else None
+
+
 def list_nodes(conn: sa.Connection, *, host: str | None = None) -> list[dict[str, Any]]:
     t = compute_nodes
     query = sa.select(t).order_by(t.c.id)

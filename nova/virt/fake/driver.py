@@ -14,7 +14,10 @@ from nova.conf import fake as fake_conf
 from nova.virt.console import tail
 from nova.virt.fake import console
 from nova.virt.fake.lifecycle import FakeLifecycle
+from nova.virt.fake.live_migration import FakeLiveMigration
 from nova.virt.fake.pause import FakePause
+from nova.virt.fake.resize import FakeResize
+from nova.virt.fake.snapshots import FakeSnapshots
 from nova.virt.interfaces import Capabilities, Console, Driver, Inventory
 from nova.virt.types import ConsoleAddress, HostInventory, PowerState, stock
 
@@ -26,7 +29,7 @@ CAPABILITIES = Capabilities(
 VERSION = 1_000_000
 
 
-class FakeDriver(FakeLifecycle, FakePause, Inventory, Console, Driver):
+class FakeDriver(FakeLifecycle, FakeSnapshots, FakePause, FakeResize, FakeLiveMigration, Inventory, Console, Driver):
     """One fake host. Any number of them live in one process."""
 
     @property

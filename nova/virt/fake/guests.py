@@ -19,7 +19,8 @@ COMPACT_AFTER = 1000
 
 @dataclasses.dataclass(slots=True)
 class FakeGuest:
-    """What the fake hypervisor knows of a guest. ``made`` is False until its spawn is through."""
+    """What the fake hypervisor knows of a guest. ``made`` is False until its spawn is through, or it has arrived from
+    another host; ``moving_to`` is where it goes to from the moment in which it leaves."""
 
     uuid: str
     name: str
@@ -33,6 +34,7 @@ class FakeGuest:
     boots: list[float] = dataclasses.field(default_factory=list)
     cpu_time_ns: int = 0
     since: float = 0.0
+    moving_to: str = ""
 
 
 class GuestFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pathlib
 
+import orjson
 from oslo_config import cfg
 
 from nova import concurrency, errors
@@ -15,6 +16,8 @@ from nova.virt.interfaces import Listener
 from nova.virt.types import EventKind, GuestSpec, LifecycleEvent, PowerState
 
 KEPT_BOOTS = 20
+#: Ends the name under which a guest's disks wait aside.
+ASIDE = "_resize"
 
 
 class FakeHost:
@@ -22,7 +25,9 @@ class FakeHost:
 
     def __init__(self, conf: cfg.ConfigOpts, host: str, directory: pathlib.Path) -> None:
         self.conf, self.host = conf, host
+        self.directory = directory
         self.guests = GuestFile(directory / "guests.journal")
+        self.inbox = directory / "incoming"
         self.lock = concurrency.Lock()
         self.listeners: list[Listener] = []
         self.knobs = Knobs.from_conf(conf, host)
@@ -41,13 +46,31 @@ class FakeHost:
         with self.lock:
             self.guests.close()
 
+    def snapshots_of(self, uuid: str) -> pathlib.Path:
+        """Where the files of a guest's snapshots lie until they are sent away."""
+        return self.directory / "snapshots" / uuid
+
     # inside the lock
 
     def find(self, uuid: str) -> FakeGuest:
-        guest = self.guests.get(uuid)
+        guest = self.receive(uuid)
         if guest is None:
             raise errors.NotFound(f"Guest {uuid} is not on host {self.host}.")
         return guest
+
+    def receive(self, uuid: str) -> FakeGuest | None:
+        """The guest, if it is here; one that is expected from another host may have come by now."""
+        guest = self.guests.get(uuid)
+        if guest is None or guest.made:
+            return guest
+        try:
+            arrived = FakeGuest(**orjson.loads((self.inbox / uuid).read_bytes()))
+        except FileNotFoundError:
+            return guest
+        arrived.moving_to, arrived.since = "", concurrency.time()
+        self.guests.save(arrived)
+        (self.inbox / uuid).unlink(missing_ok=True)
+        return arrived
 
     def check_room(self, guest: GuestSpec) -> None:
         others = [g for g in self.guests.all() if g.uuid != guest.uuid]

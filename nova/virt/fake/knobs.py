@@ -48,6 +48,12 @@ class Knobs:
         if event := self._hanging.pop(method, None):
             event.set()
 
+    def delay(self, method: str) -> float:
+        return self._delays.get(method, 0.0)
+
+    def hanging(self, method: str) -> bool:
+        return method in self._hanging
+
     def reset(self) -> None:
         self._failures.clear()
         self._delays.clear()

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 from nova import errors
 from nova.virt.fake.guests import FakeGuest
-from nova.virt.fake.host import FakeHost, burnt
+from nova.virt.fake.host import ASIDE, FakeHost, burnt
 from nova.virt.interfaces import Events, Lifecycle, Listener, RebootKind
 from nova.virt.types import EventKind, GuestInfo, GuestSpec, PowerState, Progress, no_progress
 
@@ -18,7 +20,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
             if record and record.made and record.power_state == PowerState.RUNNING:
                 return
             self.check_room(guest)
-            self.guests.save(_record(guest))
+            self.guests.save(record_of(guest))
         progress("spawning", 50)
         self.knobs.strike("spawn")
         with self.lock:
@@ -33,6 +35,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
         self.knobs.strike("destroy")
         with self.lock:
             gone = self.guests.remove(uuid)
+            shutil.rmtree(self.snapshots_of(uuid), ignore_errors=True)
             if gone and gone.power_state == PowerState.RUNNING:
                 self.tell(uuid, EventKind.STOPPED)
 
@@ -78,7 +81,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
     def list(self) -> list[str]:
         self.knobs.strike("list")
         with self.lock:
-            return [g.uuid for g in self.guests.all()]
+            return [g.uuid for g in self.guests.all() if not g.uuid.endswith(ASIDE)]
 
     def exists(self, uuid: str) -> bool:
         with self.lock:
@@ -94,7 +97,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
             self.halt(self.find(uuid), state, kind)
 
 
-def _record(guest: GuestSpec) -> FakeGuest:
+def record_of(guest: GuestSpec) -> FakeGuest:
     return FakeGuest(
         uuid=guest.uuid,
         name=guest.name,

@@ -18,6 +18,7 @@ from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.lifecycle import LibvirtLifecycle
 from nova.virt.libvirt.pause import LibvirtPause
+from nova.virt.libvirt.snapshots import LibvirtSnapshots
 from nova.virt.types import ImageSource
 
 CAPABILITIES = Capabilities(
@@ -29,8 +30,8 @@ CAPABILITIES = Capabilities(
 )
 
 
-class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtInventory, LibvirtConsole, LibvirtEvents,
-                    ImageCache):
+class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, LibvirtInventory, LibvirtConsole,
+                    LibvirtEvents, ImageCache):
     """Guests on one libvirt daemon."""
 
     def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:

@@ -3,11 +3,15 @@
 
 from nova.workflow.operations.create import CREATE
 from nova.workflow.operations.delete import DELETE, DELETE_UNPLACED
+from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
+from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
+from nova.workflow.operations.soft_delete import RESTORE, SOFT_DELETE
 from nova.workflow.operations.suspend import RESUME, SUSPEND
 
-SHAPES = (CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME)
+SHAPES = (CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
+          RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION)
 
-__all__ = ["CREATE", "DELETE", "DELETE_UNPLACED", "PAUSE", "REBOOT", "RESUME", "SHAPES", "START", "STOP", "SUSPEND",
-           "UNPAUSE"]
+__all__ = ["CONFIRM", "CREATE", "DELETE", "DELETE_UNPLACED", "LIVE_MIGRATION", "MIGRATE", "PAUSE", "REBOOT", "RESIZE", "RESTORE",
+           "RESUME", "REVERT", "SHAPES", "SOFT_DELETE", "START", "STOP", "SUSPEND", "UNPAUSE"]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live migration on its two hosts. Where the guest is, the hypervisors decide: a step that runs again looks first."""
+
+from __future__ import annotations
+
+from nova import errors
+from nova.compute.environment import HostEnvironment, guest_of
+from nova.virt.interfaces import LiveMigration
+from nova.virt.migration import Wishes
+from nova.workflow import Result, Run
+from nova.workflow.operations import LIVE_MIGRATION
+
+
+def examine(run: Run) -> Result:
+    env: HostEnvironment = run.env
+    env.driver.require(LiveMigration)
+    return Result(data={"source": dict(env.driver.examine(env.server.uuid))})
+
+
+def prepare(run: Run) -> Result:
+    env: HostEnvironment = run.env
+    env.driver.require(LiveMigration)
+    env.networking.plug(env.server.uuid, env.server.network_info or [])
+    made = env.driver.prepare_arrival(guest_of(env.work), run.data["source"], _wishes(run))
+    return Result(data={"destination": dict(made)}, next="migrate")
+
+
+def clear(run: Run) -> None:
+    """The undo at the destination, which never takes away a guest that runs."""
+    env: HostEnvironment = run.env
+    if env.driver.supports(LiveMigration):
+        env.driver.clear_arrival(env.server.uuid, env.server.name)
+    env.networking.unplug(env.server.uuid, env.server.network_info or [])
+
+
+def ask(run: Run) -> Result:
+    """Whichever it is, it stays so: what has not arrived by now is not let in any more."""
+    env: HostEnvironment = run.env
+    if not env.driver.arrived(env.server.uuid):
+        env.driver.clear_arrival(env.server.uuid, env.server.name)
+        raise errors.HostFailure("The source host went down while it moved the server.", retry=False)
+    return Result(next="switch")
+
+
+def migrate(run: Run) -> Result:
+    env: HostEnvironment = run.env
+    with env.turn() as watch:
+        env.driver.migrate(env.server.uuid, run.data["destination"], _wishes(run), watch)
+    return Result(next="switch")
+
+
+def call_off(run: Run) -> None:
+    """The undo at the source. A guest that is not here any more has moved: nothing may be undone then, so this waits
+    for who can tell."""
+    env: HostEnvironment = run.env
+    env.driver.call_off(env.server.uuid)
+
+
+def arrive(run: Run) -> Result:
+    env: HostEnvironment = run.env
+    server = env.server
+    env.networking.plug(server.uuid, server.network_info or [])
+    env.driver.welcome(guest_of(env.work))
+    return Result(effect={"power_state": int(env.driver.info(server.uuid).power_state)})
+
+
+def leave(run: Run) -> Result:
+    env: HostEnvironment = run.env
+    env.driver.see_off(env.server.uuid, env.server.name, run.data.get("destination") or {})
+    env.networking.unplug(env.server.uuid, env.server.network_info or [])
+    return Result()
+
+
+def _wishes(run: Run) -> Wishes:
+    return Wishes.of(run.row.uuid, run.inputs)
+
+
+LIVE_MIGRATION_ON_HOST = LIVE_MIGRATION.bind(
+    "host", {"examine": examine, "prepare": prepare, "ask": ask, "migrate": migrate, "arrive": arrive, "leave": leave},
+    {"prepare": clear, "migrate": call_off})

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The claims of a server that moves: the new one is the server's, the old one the operation's until it has ended.
+
+Effects run in the caller's transaction of the API database, under the server's fence, and bear repetition: whether the
+operation holds something tells how far an earlier attempt has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors
+from nova.conductor import placing
+from nova.conductor.placing import Claimed, Spec
+from nova.placement import claims
+from nova.workflow import Again, Row
+
+
+def claim(conn: sa.Connection, row: Row, decision: Mapping[str, Any], spec: Spec) -> Claimed:
+    """Keep what the server holds under the operation's uuid, and claim the first ranked host that has room for it.
+    What an earlier attempt claimed for the server, and did not record, is given up first."""
+    placing.fence(conn, row)
+    if not claims.move(conn, row.instance_uuid, row.uuid) and _holds(conn, row.uuid):
+        claims.release(conn, row.instance_uuid)
+    return placing.claim_first(conn, row, decision, spec)
+
+
+def claim_next(conn: sa.Connection, row: Row, alternates: list[dict[str, Any]], spec: Spec) -> Claimed | None:
+    """Give up the host that refused and claim the first of the others that has room; None: there is none."""
+    placing.fence(conn, row)
+    if _holds(conn, row.uuid):
+        claims.release(conn, row.instance_uuid)
+    try:
+        return placing.claim_first(conn, row, {"ranked": alternates, "max_alternates": len(alternates)}, spec)
+    except Again:
+        return None
+
+
+def take_back(conn: sa.Connection, row: Row) -> None:
+    """The server holds what it held before, and nothing else."""
+    placing.fence(conn, row)
+    if _holds(conn, row.uuid):
+        claims.release(conn, row.instance_uuid)
+        claims.move(conn, row.uuid, row.instance_uuid, consumer_type=claims.INSTANCE)
+
+
+def give_up(conn: sa.Connection, row: Row) -> None:
+    """The server is where it goes: what it held before is free."""
+    placing.fence(conn, row)
+    claims.release(conn, row.uuid)
+
+
+def _holds(conn: sa.Connection, consumer: str) -> bool:
+    return bool(claims.allocations_of(conn, [consumer]))
+
+
+def no_host_left(message: str, tried: list[str], details: str = "") -> errors.NoValidHost:
+    """Which hosts they were is for administrators: details, not the message that the owner reads."""
+    return errors.NoValidHost(f"{message} ({len(tried)} hosts tried)" if len(tried) > 1 else message,
+                              details=f"Hosts tried: {', '.join(tried)}\n{details}", retry=False)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accepting a soft delete and a restore. What cannot be set aside as it is, is deleted at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors, states
+from nova.context import RequestContext
+from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from nova.operations.acceptance import (
+    Deps,
+    LostRaceError,
+    Prepared,
+    accept_at_api,
+    again,
+    check_state,
+    living_host,
+    located,
+    new_row,
+    refuse_locked,
+)
+from nova.store import events, phases
+from nova.workflow.operations import RESTORE, SOFT_DELETE
+
+#: A server in one of these has a guest that can be shut down and started again where it is.
+KEPT = frozenset({states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR})
+
+
+def soft_delete(deps: Deps, context: RequestContext, uuid: str) -> bool:
+    """False: this server is one to delete at once. A running operation is not waited for but ended, as by a delete,
+    unless it is between two hosts: then the server is deleted at once too."""
+    cell, server = deps.servers.locate(context, uuid)
+    refuse_locked(context, server)
+    if cell is None:
+        return False
+    accepted = again(lambda: cell.database.run(lambda conn: _accept(conn, deps, context, uuid)), uuid)
+    if accepted is None:
+        return False
+    row, fresh = accepted
+    if row is not None:
+        deps.nudge_row(context, cell, row, fresh)
+    return True
+
+
+def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
+            uuid: str) -> tuple[dict[str, Any] | None, dict[str, Any]] | None:
+    """The operation and its server; no operation when it was set aside before; None when it cannot be."""
+    server = instances.get_for_update(conn, uuid)
+    if server is None or server["deleted"]:
+        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    open_rows = cell_operations.open_of(conn, uuid)
+    running = {row["action"] for row in open_rows}
+    if running & {"delete", "soft_delete"} or (server["vm_state"] == states.SOFT_DELETED and not running):
+        return None, server
+    if server["vm_state"] not in KEPT or not server["host"] or not server["launched_at"] or any(
+            row["level"] != "host" or row["step_data"].get("dest_compute") for row in open_rows):
+        return None
+    epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
+    changes: dict[str, Any] = {"task_state": "soft-deleting", "op_seq": seq}
+    if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
+        raise LostRaceError
+    cell_operations.supersede(conn, uuid, open_rows)
+    owner = living_host(conn, server["host"], deps.lease)
+    row = new_row(context, SOFT_DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
+                  step="set_aside" if owner else "uncharge", inputs={}) | {"owner": owner}
+    cell_operations.insert(conn, [row])
+    if (was := events.seen(conn, server)) is not None:
+        events.after(conn, was, phases.accepted(row, server["host"]))
+    return row, server | changes
+
+
+def restore(deps: Deps, context: RequestContext, uuid: str) -> None:
+    """Raises OverQuota when there is no room for the server any more. The charge itself is the operation's first step,
+    so that nothing is charged for what was not accepted."""
+    _, server = located(deps, context, uuid)
+    refuse_locked(context, server)
+    check_state(server, "restore", "restore")
+    charge = {"instances": 1, "cores": server["vcpus"], "ram": server["memory_mb"]}
+    with deps.api.read() as conn:
+        deps.quota.fitting(conn, server["project_id"], charge, 1, 1, user_id=server["user_id"])
+
+    def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
+        if living_host(conn, fresh["host"], deps.lease) is None:
+            raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
+        return {"charge": charge, "user_id": fresh["user_id"]}, {}
+
+    accept_at_api(deps, context, uuid, RESTORE, "restore", "restore", prepare=prepare)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accepting a live migration, and what may be said to one that runs: abort it, make it come to its end."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import concurrency, errors
+from nova.cells import Cell
+from nova.context import RequestContext
+from nova.db.api import cells as mappings
+from nova.db.cell import instances, signals
+from nova.db.cell.tables import operations as cell_operations
+from nova.operations.acceptance import (
+    Deps,
+    Prepared,
+    accept_at_api,
+    actor_of,
+    check_state,
+    host_is_down,
+    located,
+    refuse_locked,
+)
+from nova.store import events, phases
+from nova.store.moves import LIVE, status_of
+from nova.virt.migration import ABORT, FORCE_COMPLETE
+from nova.workflow.operations import LIVE_MIGRATION
+
+_NAME = "os-migrateLive"
+#: Signal → what it is called in the list of a server's actions.
+ACTIONS = {ABORT: "live_migration_cancel", FORCE_COMPLETE: "live_migration_force_complete"}
+_STATES = {ABORT: ("abort_live_migration", "abort live migration"), FORCE_COMPLETE: ("force_complete",) * 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """``host`` None: any. ``block_migration`` None: as the hosts need it. ``force``: the host is not checked.
+    ``checked``: what can be known now is refused now; otherwise the operation says it."""
+
+    host: str | None = None
+    block_migration: bool | None = None
+    disk_over_commit: bool = False
+    force: bool = False
+    checked: bool = False
+
+
+def live_migrate(deps: Deps, context: RequestContext, uuid: str, wanted: Wanted) -> dict[str, Any]:
+    """The operation's row. Invalid for a host that no one knows in the server's cell, Conflict for lock and state."""
+    inputs = {"host": wanted.host, "block_migration": wanted.block_migration, "force": wanted.force,
+              "disk_over_commit": wanted.disk_over_commit}
+    cell, _ = located(deps, context, uuid)
+    homes = _known(deps, wanted.host) if wanted.host is not None else []
+
+    def prepare(conn: sa.Connection, server: dict[str, Any]) -> Prepared:
+        if wanted.checked and host_is_down(conn, server["host"], deps.lease):
+            raise errors.Invalid(f"Compute service of {server['host']} is unavailable at this time.")
+        if wanted.host is not None:
+            _check_host(conn, cell, deps, server, wanted, homes)
+        return inputs, {}
+
+    return accept_at_api(deps, context, uuid, LIVE_MIGRATION, "live_migrate", _NAME, prepare=prepare)
+
+
+def _known(deps: Deps, host: str) -> list[str]:
+    """The cells of a host."""
+    with deps.api.read() as conn:
+        return [row["cell_uuid"] for row in mappings.list_hosts(conn, [host])]
+
+
+def _check_host(conn: sa.Connection, cell: Cell, deps: Deps, server: dict[str, Any], wanted: Wanted,
+                homes: list[str]) -> None:
+    if cell.uuid not in homes:
+        raise errors.Invalid(f"Compute host {wanted.host} could not be found"
+                             + (f" in the cell of instance {server['uuid']}." if homes else "."))
+    if wanted.checked and wanted.host == server["host"]:
+        raise errors.Invalid(f"Unable to migrate instance ({server['uuid']}) to current host ({wanted.host}).")
+    if wanted.checked and host_is_down(conn, wanted.host or "", deps.lease):
+        raise errors.Invalid(f"Compute service of {wanted.host} is unavailable at this time.")
+
+
+def signal(deps: Deps, context: RequestContext, uuid: str, number: int, kind: str, allowed: frozenset[str]) -> None:
+    """Say ``kind`` to the live migration ``number`` of a server. NotFound when it is not under way, Conflict when the
+    server's lock or state forbids it, Invalid when its status is none of ``allowed``."""
+    cell, server = located(deps, context, uuid)
+    refuse_locked(context, server)
+    transition, name = _STATES[kind]
+    check_state(server, transition, name)
+
+    def write(conn: sa.Connection) -> dict[str, Any]:
+        fresh = instances.get_for_update(conn, uuid)
+        row = next((r for r in cell_operations.open_of(conn, uuid) if r["action"] == LIVE and r["seq"] == number), None)
+        if fresh is None or row is None:
+            raise errors.NotFound(f"In-progress live migration {number} is not found for server {uuid}.")
+        check_state(fresh, transition, name)
+        if (status := status_of(row)) not in allowed:
+            raise errors.Invalid(f"Migration {number} state of instance {uuid} is {status}. Cannot {name} while the "
+                                 "migration is in this state.")
+        if signals.send(conn, row["uuid"], kind):
+            _leave_record(conn, context, fresh, ACTIONS[kind])
+        return row
+
+    deps.nudge_row(context, cell, cell.database.run(write))
+
+
+def _leave_record(conn: sa.Connection, context: RequestContext, server: dict[str, Any], action: str) -> None:
+    """The signal as an action of the server: done with being said. What came of it, the migration tells."""
+    now, seq = concurrency.time(), server["op_seq"] + 1
+    instances.update(conn, server["uuid"], op_seq=seq)
+    record = {"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "project_id": server["project_id"],
+              "user_id": context.user_id, "request_id": context.request_id, "seq": seq, "action": action,
+              "actor": actor_of(context), "inputs": {}, "state": "done", "level": "api", "step": "accepted",
+              "epoch": server["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}
+    cell_operations.insert(conn, [record])
+    if (was := events.seen(conn, server)) is not None:
+        events.after(conn, was, phases.accepted(record))
