@@ -42,8 +42,8 @@ REQUESTS: dict[str, tuple[str, str, Any, str]] = {
     "metadata": ("POST", "/metadata", {"metadata": {"a": "b"}}, "2.1"),
 }
 #: What is not asked as a request of its own, or of a service that is not there.
-ELSEWHERE = {"create", "delete", "soft_delete", "force_complete", "abort_live_migration", "attach_volume", "swap_volume",
-             "attach_share", "console", "change_network"}
+ELSEWHERE = {"create", "delete", "soft_delete", "force_complete", "abort_live_migration", "attach_volume",
+             "swap_volume", "attach_share", "console", "change_network"}
 
 VM_STATES = (states.ACTIVE, states.BUILDING, states.PAUSED, states.SUSPENDED, states.STOPPED, states.RESCUED,
              states.RESIZED, states.SOFT_DELETED, states.ERROR, states.SHELVED, states.SHELVED_OFFLOADED)
