@@ -20,11 +20,12 @@ OPTS: list[cfg.Opt] = [
     cfg.StrOpt("config_drive_format", default="iso9660", choices=[
                    ("iso9660", "a CD-ROM"), ("vfat", "a disk of 64 MiB, for guests without CD-ROM")],
                help="The file system of config drives."),
-    cfg.StrOpt("mkisofs_cmd", help="The program that makes CD-ROMs, called as mkisofs is. Unset: the first there is of "
-                                   "genisoimage, mkisofs and xorrisofs."),
+    cfg.StrOpt("mkisofs_cmd",
+               help="The program that makes CD-ROMs, called as mkisofs is. Unset: the first there is of genisoimage, "
+                    "mkisofs and xorrisofs."),
     cfg.MultiStrOpt("reserved_huge_pages", default=[],
-                    help="Memory pages that guests may not have, such as node:0,size:2048,count:64, the size in KiB. May "
-                         "be given several times."),
+                    help="Memory pages that guests may not have, such as node:0,size:2048,count:64, the size in KiB. "
+                         "May be given several times."),
 ]
 
 

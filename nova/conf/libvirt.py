@@ -42,8 +42,6 @@ OPTS: list[cfg.Opt] = [
                    ("lvm", "logical volumes in images_volume_group")],
                help="How disks of new guests are kept. Guests that are there stay as they were made."),
     cfg.StrOpt("images_volume_group", help="The LVM volume group of guests' disks with images_type = lvm."),
-    cfg.BoolOpt("sparse_logical_volumes", default=False,
-                help="Logical volumes take their space as they are written."),
     cfg.StrOpt("volume_clear", default="zero", choices=["zero", "none"],
                help="What is written over a logical volume before it goes."),
     cfg.StrOpt("disk_cachemode", default="auto",

@@ -32,7 +32,7 @@ class ImageInfo:
 
 
 def info(path: Path, image_format: str) -> ImageInfo:
-    done = processes.run(["qemu-img", "info", "--force-share", "--output=json", "-f", _name(image_format), path])
+    done = processes.run(["qemu-img", "info", "--force-share", "--output=json", "-f", qemu_name(image_format), path])
     found: dict[str, Any] = orjson.loads(done.stdout)
     return ImageInfo(
         format=found["format"],
@@ -45,7 +45,7 @@ def info(path: Path, image_format: str) -> ImageInfo:
 
 def create(path: Path, image_format: str, size: int) -> None:
     """An empty disk of ``size`` bytes."""
-    processes.run(["qemu-img", "create", "-q", "-f", _name(image_format), path, str(size)])
+    processes.run(["qemu-img", "create", "-q", "-f", qemu_name(image_format), path, str(size)])
 
 
 def create_overlay(path: Path, base: Path, base_format: str, size: int) -> None:
@@ -54,21 +54,21 @@ def create_overlay(path: Path, base: Path, base_format: str, size: int) -> None:
     if size < at_least:
         raise errors.HostFailure(
             f"The image needs a disk of {at_least} bytes, the server's is {size}.", retry=False)
-    processes.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", _name(base_format), "-b", os.path.abspath(base),
+    processes.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", qemu_name(base_format), "-b", os.path.abspath(base),
                    path, str(size)])
 
 
 def convert(source: Path, source_format: str, target: Path, target_format: str) -> None:
     """A copy in another format, without what it is based on."""
-    processes.run(["qemu-img", "convert", "-q", "-f", _name(source_format),
-                   "-O", _name(target_format), source, target], timeout=COPY_TIMEOUT)
+    processes.run(["qemu-img", "convert", "-q", "-f", qemu_name(source_format),
+                   "-O", qemu_name(target_format), source, target], timeout=COPY_TIMEOUT)
 
 
 def resize(path: Path, image_format: str, size: int) -> None:
     """Grow a disk to ``size`` bytes; a disk that is as big already stays, and none is ever shrunk."""
     if info(path, image_format).virtual_size < size:
-        processes.run(["qemu-img", "resize", "-q", "-f", _name(image_format), path, str(size)])
+        processes.run(["qemu-img", "resize", "-q", "-f", qemu_name(image_format), path, str(size)])
 
 
-def _name(image_format: str) -> str:
+def qemu_name(image_format: str) -> str:
     return QEMU_NAMES.get(image_format, image_format)

@@ -11,7 +11,6 @@ from nova.conf import compute as compute_conf
 from nova.conf import compute_cpus, guest_disks, pci
 from nova.conf import libvirt as libvirt_conf
 from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
-from nova.virt.libvirt import disks
 from nova.virt.libvirt.console import LibvirtConsole
 from nova.virt.libvirt.events import LibvirtEvents
 from nova.virt.libvirt.hypervisor import Hypervisor
@@ -53,7 +52,7 @@ class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, Li
         self.hypervisor.cache.get(image)
 
     def prune_images(self, unused_seconds: float) -> list[str]:
-        return self.hypervisor.cache.prune(unused_seconds, disks.bases(self.hypervisor.instances))
+        return self.hypervisor.cache.prune(unused_seconds, self.hypervisor.disks.bases())
 
 
 def make(conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> LibvirtDriver:

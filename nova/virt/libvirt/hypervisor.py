@@ -20,6 +20,7 @@ from nova.virt.hardware import pci
 from nova.virt.hardware.pci import Device
 from nova.virt.libvirt import cpu_features, host_nodes, offers, pci_devices, refusals
 from nova.virt.libvirt.connection import Connection
+from nova.virt.libvirt.disks import GuestDisks
 from nova.virt.libvirt.domain import NAMESPACE, DiskFile, Draft, Settings, build
 from nova.virt.libvirt.offers import Offers
 from nova.virt.libvirt.planner import Planner
@@ -57,6 +58,7 @@ class Hypervisor:
         self._host: Host | None = None
         self._settings: Settings | None = None
         self._planner: Planner | None = None
+        self._disks: GuestDisks | None = None
         self._offers: dict[str, Offers] = {}
         self.guest_features: frozenset[str] = frozenset()
 
@@ -82,7 +84,14 @@ class Hypervisor:
             raise errors.Unavailable("The libvirt driver is not started.")
         return self._planner
 
+    @property
+    def disks(self) -> GuestDisks:
+        if self._disks is None:
+            raise errors.Unavailable("The libvirt driver is not started.")
+        return self._disks
+
     def start(self) -> None:
+        self._disks = GuestDisks(self.instances, self.cache, self.conf)
         try:
             self.instances.mkdir(parents=True, exist_ok=True)
         except OSError as e:
@@ -132,6 +141,10 @@ class Hypervisor:
             self.planner.claim(guest)
         except errors.Invalid as e:
             raise errors.HostFailure(e.message, retry=False) from e
+
+    def layout(self, guest: GuestSpec) -> list[DiskFile]:
+        """Which disks a guest has, whether made or not."""
+        return self.disks.layout(guest, self.settings)
 
     def document(self, conn: Any, guest: GuestSpec, name: str, made: Sequence[DiskFile]) -> str:
         """The guest as libvirt is to know it, on its part of the host. In a blocking call."""

@@ -11,7 +11,7 @@ from typing import Any
 from nova import concurrency, errors
 from nova.host import files
 from nova.virt.interfaces import Lifecycle, RebootKind
-from nova.virt.libvirt import disks, domain
+from nova.virt.libvirt import domain
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.types import GuestInfo, GuestSpec, PowerState, Progress, no_progress
 
@@ -50,17 +50,18 @@ class LibvirtLifecycle(Lifecycle):
             self._on_domain(uuid, self._undefine)
         except errors.NotFound:
             LOG.debug("guest %s (%s) has no domain any more", name, uuid)
+        self.hypervisor.disks.remove(uuid)
         files.remove_tree(self.hypervisor.directory(uuid))
 
     def power_on(self, uuid: str) -> None:
         self._on_domain(uuid, self._start)
 
     def recreate(self, guest: GuestSpec) -> None:
-        made = disks.layout(guest, self.hypervisor.directory(guest.uuid))
-        missing = [disk.path.name for disk in made if not disk.path.exists()]
+        missing = self.hypervisor.disks.missing(guest)
         if missing:
             raise errors.NotFound(f"Guest {guest.uuid} is not on this host any more; its {', '.join(missing)} is gone.")
-        self.hypervisor.connection.call(self._define_and_start, guest, made)
+        self.hypervisor.claim(guest)
+        self.hypervisor.connection.call(self._define_and_start, guest, self.hypervisor.layout(guest))
 
     def power_off(self, uuid: str, timeout: float = 0) -> None:
         if timeout > 0 and self._stop_clean(uuid, timeout):
@@ -100,9 +101,9 @@ class LibvirtLifecycle(Lifecycle):
         directory = self.hypervisor.directory(guest.uuid)
         directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.hypervisor.claim(guest)
-        made = disks.make(guest, directory, self.hypervisor.cache, progress)
+        self.hypervisor.disks.make(guest, progress)
         (directory / "console.log").touch(0o640)  # virtlogd appends to what is there and leaves its owner alone
-        return made
+        return self.hypervisor.layout(guest)
 
     # in a blocking call, apart from other tasks
 

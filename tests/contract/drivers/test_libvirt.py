@@ -80,8 +80,8 @@ def host_with_two(libvirt_host: Harness, file_server: FileServer) -> tuple[Harne
 
 def test_ephemeral_and_swap_disks(host_with_two: tuple[Harness, Any, list[Any]], libvirtd: Libvirtd) -> None:
     host, driver, (small, large) = host_with_two
-    assert files_of(host, small.uuid) == ["console.log", "disk"]
-    assert files_of(host, large.uuid) == ["console.log", "disk", "disk.ephemeral", "disk.swap"]
+    assert files_of(host, small.uuid) == ["console.log", "disk", "disk.info"]
+    assert files_of(host, large.uuid) == ["console.log", "disk", "disk.ephemeral", "disk.info", "disk.swap"]
     directory = host.state / "instances" / large.uuid
     assert qemu_img_info(directory / "disk.ephemeral")["virtual-size"] == 2 * GIB
     assert qemu_img_info(directory / "disk.swap")["virtual-size"] == GIB // 2
@@ -118,7 +118,7 @@ def test_a_spawn_goes_on_where_a_dead_process_left_it(libvirt_host: Harness, lef
     assert driver.list() == [guest.uuid]
     driver.spawn(guest)
     assert driver.info(guest.uuid).power_state is PowerState.RUNNING
-    assert files_of(libvirt_host, guest.uuid) == ["console.log", "disk"]
+    assert files_of(libvirt_host, guest.uuid) == ["console.log", "disk", "disk.info"]
 
 
 def test_a_guest_that_libvirt_forgot_is_made_again_on_its_disk(libvirt_host: Harness) -> None:
