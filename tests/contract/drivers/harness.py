@@ -16,6 +16,7 @@ from oslo_config import cfg
 
 from nova.virt import registry
 from nova.virt.types import GuestSpec, ImageSource, Nic
+from tests.contract.drivers import table
 from tests.services import tinyguest
 from tests.services.files import FileServer
 
@@ -43,6 +44,7 @@ class Harness:
                 conf.set_override(option, value, group=group)
         if options or self.overrides:
             driver = registry.load(self.name, conf, "host1", self.state)  # for what is read when it is made
+        table.watch(driver, self.name)
         driver.start()
         self.opened.append(driver)
         return driver
