@@ -47,13 +47,18 @@ class Reconciler:
         return [uuid for uuid in here if uuid not in known]
 
     def remove(self, uuids: Iterable[str]) -> list[str]:
-        """Destroy those that still belong to nobody here; returns their uuids."""
+        """Destroy those that still belong to nobody here; returns their uuids. One that cannot be destroyed now is left
+        to the next check: the host does not wait for it."""
         removed = []
         for uuid in uuids:
             with self._turns.hold(uuid) as mine:
                 if mine and self._is_stranger(uuid):
                     LOG.warning("guest %s belongs to no server of host %s and is removed", uuid, self._host)
-                    self._driver.destroy(uuid, self._name(uuid))
+                    try:
+                        self._driver.destroy(uuid, self._name(uuid))
+                    except errors.HostFailure as e:
+                        LOG.warning("guest %s cannot be removed now: %s", uuid, e.message)
+                        continue
                     removed.append(uuid)
         return removed
 

@@ -15,7 +15,7 @@ from nova.workflow.shape import Shape, StepShape
 #: Who makes or removes a server; played on every database.
 LIVES = (CREATE, DELETE, DELETE_UNPLACED)
 #: Who moves one; every step is played.
-_MOVES = ("resize", "migrate", "confirm_resize", "revert_resize", "live-migration")
+_MOVES = ("resize", "migrate", "confirmResize", "revertResize", "live-migration")
 MOVES = tuple(shape for shape in SHAPES if shape.action in _MOVES)
 OTHERS = tuple(shape for shape in SHAPES if shape not in LIVES + MOVES)
 #: So many of the others' cases are played, drawn by this seed.

@@ -72,6 +72,15 @@ def test_a_guest_whose_server_is_another_hosts_is_left_to_the_operation_that_mov
     assert bench.driver.list() == [moved]
 
 
+def test_a_guest_that_resists_holds_up_nobody(bench: Bench) -> None:
+    one, other = sorted(bench.guest() for _ in range(2))
+    bench.driver.knobs.fail("destroy", times=1)
+    bench.reconciler.at_start()
+    assert bench.driver.list() == [one] or bench.driver.list() == [other]
+    assert bench.reconciler.remove_suspects() == [] and len(bench.reconciler.remove_suspects()) == 1
+    assert bench.driver.list() == []
+
+
 def test_a_guest_that_is_on_its_way_is_no_stranger(bench: Bench) -> None:
     """The record still names the other host, which this one may not read."""
     coming = bench.guest()
