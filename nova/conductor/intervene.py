@@ -23,7 +23,7 @@ from nova.workflow.operations import SHAPES
 from nova.workflow.shape import Shape, StepShape
 
 #: What these have begun is meant to be gone: there is nothing to go back to.
-_FINAL = frozenset({"delete", "delete_unplaced", "force_delete", "confirm_resize", "reclaim"})
+_FINAL = frozenset({"delete", "delete_unplaced", "force_delete", "confirmResize", "reclaim"})
 #: A create is not undone but given up: by (place, step) the step that does so.
 _GIVE_UP = {("api", "schedule"): "bury", ("api", "record"): "bury", ("cell", "build"): "abandon",
             ("cell", "reschedule"): "abandon"}

@@ -17,6 +17,7 @@ from nova.db.api import networks, placement, quotas, security_groups, server_gro
 from nova.db.cell import instances
 from nova.networks import allocation, floating_ips
 from nova.placement import claims
+from nova.quota import holds
 from tests import edges
 from tests.functional import truth
 from tests.functional.cloud import Cloud
@@ -159,6 +160,15 @@ def request_of_a_create_that_is_over(scene: Scene) -> str:
     return scene.server
 
 
+def quota_of_a_resize_that_never_was(scene: Scene) -> str:
+    """The process died between charging and accepting."""
+    operation = concurrency.uuid4()
+    with scene.cloud.api.write() as conn:
+        holds.hold(conn, scene.cloud.operations.deps.quota, scene.server, operation,
+                   {"instances": 1, "cores": 3, "ram": 512})
+    return f"{scene.server}/{operation}"
+
+
 def volume_of_a_deleted_server(scene: Scene) -> str:
     cell = next(c for c in scene.cloud.cells.all() if c.name == "cell1")
     device = concurrency.uuid4()
@@ -175,7 +185,7 @@ LEAKS: dict[str, Callable[[Scene], str]] = {
     "membership": membership_of_no_port, "charge": charge_of_a_deleted_server, "usage": wrong_usage,
     "copy": copy_without_mapping, "member": member_that_is_gone, "migration": claim_of_a_move_that_is_over,
     "mapping": mapping_of_nothing, "build_request": request_of_a_create_that_is_over,
-    "attachment": volume_of_a_deleted_server}
+    "attachment": volume_of_a_deleted_server, "hold": quota_of_a_resize_that_never_was}
 
 
 @pytest.mark.parametrize("kind", LEAKS)

@@ -3,20 +3,40 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from nova import states
 from nova.conductor.auditing.leak import Leak
 from nova.conductor.auditing.view import View
 from nova.db.api import cells as mappings
 from nova.db.api import quotas
+from nova.quota import holds
 
 
 def charged(view: View) -> Iterator[Leak]:
+    """What deleted servers are charged with, and what operations hold that a server can neither keep nor go back on."""
     for uuid, m in view.mapped.items():
         if m["charge"] and m["queued_for_delete"] and uuid not in view.busy:
             yield Leak("charge", uuid, f"{m['charge']} of project {m['project_id']}", _uncharge, uuid)
+        elif m["holds"] and uuid in view.seen and uuid not in view.busy and _settled(view, uuid):
+            for operation, part in m["holds"].items():
+                settle = functools.partial(_settle, operation=operation, fence=m["fence"])
+                yield Leak("hold", f"{uuid}/{operation}", f"{part} of project {m['project_id']}", settle, uuid)
+
+
+def _settled(view: View, uuid: str) -> bool:
+    return bool(view.seen[uuid][1]["vm_state"] != states.RESIZED)
+
+
+def _settle(conn: sa.Connection, subject: str, *, operation: str, fence: int) -> None:
+    """Unless an operation has had an effect since the look."""
+    uuid = subject.partition("/")[0]
+    row = mappings.mapping(conn, uuid)
+    if row is not None and row["fence"] == fence and mappings.raise_fence(conn, uuid, fence):
+        holds.settle(conn, uuid, operation)
 
 
 def counted(conn: sa.Connection, view: View) -> Iterator[Leak]:

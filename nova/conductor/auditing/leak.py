@@ -17,6 +17,7 @@ KINDS = {
     "floating": "a floating address that leads to a port that does not exist",
     "membership": "a membership in a security group of a port that does not exist",
     "charge": "quota charged for a server that is deleted",
+    "hold": "quota held for a resize that is over, or never came to be",
     "usage": "a quota usage that is not the sum of its charges",
     "member": "a member of a server group that does not live",
     "copy": "a server in a cell that its mapping does not place there",
