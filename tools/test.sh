@@ -26,7 +26,7 @@ chosen=() whole_conformance=${NOVA_TEST_LONG:-}
 for argument in "$@"; do
     case $argument in
     -h | --help) usage; exit 0 ;;
-    long) whole_conformance=1; export NOVA_TEST_LONG=1 NOVA_TEST_SEEDS="${NOVA_TEST_SEEDS:-1000}" ;;
+    long) whole_conformance=1; export NOVA_TEST_LONG=1 NOVA_TEST_SEEDS="${NOVA_TEST_SEEDS:-1250}" ;;
     *)
         case " ${SUITES[*]} " in
         *" $argument "*)
