@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,10 +74,9 @@ class Kit:
             server.stop()
         for server in self._servers:
             server.wait()
-        if self.simulation is not None:
-            return
-        closing = [concurrency.spawn(bus.close) for bus in self._buses]  # each waits a second for its broker
-        assert all([task.join(120) for task in closing])
+        if self.simulation is None:
+            closing = [concurrency.spawn(bus.close) for bus in self._buses]
+            assert all([task.join(120) for task in closing]), "a bus does not let go"
 
     def _url(self, name: str) -> str:
         if name not in self._urls:
@@ -84,28 +84,74 @@ class Kit:
         return self._urls[name]
 
 
-@pytest.fixture
-def vhosts(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
+class Vhosts:
     """Makes virtual hosts on the session's broker, which is started only if one is wanted."""
-    made: list[str] = []
 
-    def make() -> str:
-        name = f"bus-{uuid.uuid4().hex[:12]}"
-        url: str = request.getfixturevalue("rabbitmq").create_vhost(name)
-        made.append(name)
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._request = request
+        self._made: list[tuple[Any, str]] = []
+
+    def __call__(self) -> str:
+        broker, name = self._request.getfixturevalue("rabbitmq"), f"bus-{uuid.uuid4().hex[:12]}"
+        url: str = broker.create_vhost(name)
+        self._made.append((broker, name))
         return url
 
-    yield make
-    for name in made:
-        request.getfixturevalue("rabbitmq").delete_vhost(name)
+    def delete(self) -> None:
+        for broker, name in self._made:
+            broker.delete_vhost(name)
+
+
+class Closing:
+    """Ends beside the tests that come next: each server and bus waits a second for its broker. All end in the end, and
+    before the simulation begins, which is alone in its process."""
+
+    def __init__(self) -> None:
+        self._tasks: list[concurrency.Task] = []
+        self._failures: list[str] = []
+
+    def begin(self, kit: Kit, vhosts: Vhosts, name: str) -> None:
+        def close() -> None:
+            try:
+                kit.close()
+                vhosts.delete()
+            except Exception as e:
+                self._failures.append(f"{name}: {e!r}")
+
+        self._tasks.append(concurrency.spawn(close, name=f"closing {name}"))
+
+    def end(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        assert all([task.join(180) for task in tasks])
+        assert self._failures == []
+
+
+@pytest.fixture(scope="module")
+def closing() -> Iterator[Closing]:
+    made = Closing()
+    yield made
+    made.end()
 
 
 @pytest.fixture(params=KINDS)
-def kit(request: pytest.FixtureRequest, vhosts: Callable[[], str]) -> Iterator[Kit]:
+def kit(request: pytest.FixtureRequest, closing: Closing) -> Iterator[Kit]:
+    vhosts = Vhosts(request)
     made = Kit(request.param, vhosts)
+    if made.simulation is not None:
+        closing.end()
     yield made
     if made.simulation is None:
-        made.close()
+        closing.begin(made, vhosts, request.node.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the simulated bus come first, so that few of the others are waited for in between."""
+    def late(item: pytest.Item) -> bool:
+        return "simulated" not in item.name
+
+    places = [i for i, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    for place, item in zip(places, sorted((items[i] for i in places), key=late), strict=True):
+        items[place] = item
 
 
 @pytest.hookimpl(tryfirst=True)

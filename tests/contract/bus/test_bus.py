@@ -340,7 +340,7 @@ def test_stop_finishes_what_was_begun(kit: Kit, context: RequestContext) -> None
 
 def test_a_reachable_bus_passes_its_check(kit: Kit) -> None:
     bus = kit.bus()
-    assert bus.check(timeout=5) is None  # type: ignore[func-returns-value]
+    assert bus.check(timeout=60) is None  # type: ignore[func-returns-value]
 
 
 def test_a_newer_object_is_translated_on_the_way(kit: Kit, context: RequestContext) -> None:
