@@ -53,7 +53,10 @@ def guest_of(work: Work) -> GuestSpec:
         nics=tuple(Nic.from_vif(v) for v in server.network_info or []), project_id=server.project_id,
         user_id=server.user_id, user_data=server.user_data, key_data=server.key_data,
         metadata=server.metadata or {}, flavor=flavor, extra_specs=flavor.get("extra_specs") or {},
-        image_properties=server.image_properties or {})
+        image_properties=server.image_properties or {}, config_drive=server.config_drive == "True",
+        files=(work.secrets or {}).get("files") or {}, hostname=server.hostname or "", key_name=server.key_name,
+        launch_index=server.launch_index or 0, availability_zone=server.availability_zone or "",
+        security_groups=tuple(server.security_groups or ()))
 
 
 def _source(image: dict[str, Any]) -> ImageSource:

@@ -44,9 +44,10 @@ def spec_of(conn: sa.Connection, server: Mapping[str, Any], **changes: Any) -> S
     """What a server that a cell has asks of the scheduler now: its first request with its flavor, image and zone of
     today. Where it was forced to at first binds nobody later. ``changes`` are fields of the request that differ."""
     first = mappings.request_spec(conn, server["uuid"]) or {}
+    properties = dict(server["image_properties"] or {})
     now = {"instance_uuid": server["uuid"], "project_id": server["project_id"], "user_id": server["user_id"],
-           "flavor": server["flavor"], "resources": resources_of(server["flavor"]),
-           "image_properties": dict(server["image_properties"] or {}),
+           "flavor": server["flavor"], "resources": resources_of(server["flavor"], image_properties=properties),
+           "image_properties": properties,
            "availability_zone": server["pinned_availability_zone"],
            "scheduler_hints": dict(server["scheduler_hints"] or {}),
            "force_host": None, "force_node": None, "requested_destination": None, "ignore_hosts": []}

@@ -22,6 +22,8 @@ from nova.operations.acceptance import Deps, new_row
 from nova.operations.details import short_v6
 from nova.placement.resources import resources_of
 from nova.store import events, record_events
+from nova.virt.hardware import plan
+from nova.virt.hardware.wishes import Wishes
 from nova.workflow.operations import CREATE
 
 GIB = 1024**3
@@ -148,6 +150,8 @@ def _check(request: CreateRequest) -> None:
         raise errors.Invalid("Invalid image identifier or unable to use as a boot source: give imageRef.")
     if image.get("min_ram") and image["min_ram"] > flavor["memory_mb"]:
         raise errors.Invalid("Flavor's memory is too small for requested image.")
+    asked = Wishes(flavor.get("extra_specs") or {}, image.get("properties") or {})
+    plan.check(asked, flavor["vcpus"], flavor["memory_mb"])
     root = flavor["root_gb"]
     if root:
         if (image.get("size") or 0) > root * GIB:
@@ -170,6 +174,10 @@ def _count(deps: Deps, context: RequestContext, request: CreateRequest) -> int:
     with deps.api.read() as conn:
         return deps.quota.fitting(conn, context.project_id or "", _charge_of(request.flavor), request.min_count,
                                   request.max_count, user_id=context.user_id or "")
+
+
+def _needs_config_drive(image: dict[str, Any]) -> bool:
+    return (image.get("properties") or {}).get("img_config_drive") == "mandatory"
 
 
 def _charge_of(flavor: dict[str, Any]) -> dict[str, int]:
@@ -206,7 +214,8 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "security_groups": list(request.security_groups), "scheduler_hints": request.scheduler_hints,
         "server_group": request.group["uuid"] if request.group else None,
         "trusted_certs": list(request.trusted_certs) if request.trusted_certs else None,
-        "config_drive": "True" if request.config_drive else "", "access_ip_v4": request.access_ip_v4,
+        "config_drive": "True" if request.config_drive or _needs_config_drive(image) else "",
+        "access_ip_v4": request.access_ip_v4,
         "access_ip_v6": short_v6(request.access_ip_v6), "auto_disk_config": request.auto_disk_config,
         "root_device_name": None, "locked_by": None, "locked_reason": None, "epoch": 0, "op_seq": 0,
         "deleted": False, "created_at": now, "updated_at": now, "launched_at": None, "terminated_at": None,
@@ -215,11 +224,11 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
 
 def _spec(context: RequestContext, request: CreateRequest, uuid: str) -> dict[str, Any]:
     """What the scheduler is asked for."""
-    group = request.group
+    group, properties = request.group, dict((request.image or {}).get("properties") or {})
     return {
         "instance_uuid": uuid, "project_id": context.project_id, "user_id": context.user_id,
-        "flavor": request.flavor, "resources": resources_of(request.flavor),
-        "image_properties": dict((request.image or {}).get("properties") or {}),
+        "flavor": request.flavor, "resources": resources_of(request.flavor, image_properties=properties),
+        "image_properties": properties,
         "availability_zone": request.availability_zone, "force_host": request.force_host,
         "force_node": request.force_node, "requested_destination": request.requested_destination,
         "scheduler_hints": request.scheduler_hints,

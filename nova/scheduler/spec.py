@@ -103,7 +103,7 @@ class RequestSpec:
             known["group"] = Group(**(group | {"members": tuple(group.get("members") or ())}))
         flavor, image = known.get("flavor") or {}, known.get("image_properties") or {}
         if not known.get("resources"):
-            known["resources"] = resources_of(flavor)
+            known["resources"] = resources_of(flavor, image_properties=image)
         required, forbidden = traits_of(flavor, image)
         known["required_traits"] = frozenset(known.get("required_traits") or required)
         known["forbidden_traits"] = frozenset(known.get("forbidden_traits") or forbidden)

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from nova.virt.hardware import numa
+from nova.virt.hardware.wishes import Wishes
 from nova.virt.types import GuestSpec, Nic
 
 #: Versions of the tree, oldest first, and since when it holds what.
@@ -83,7 +85,8 @@ def meta_data(guest: GuestSpec, version: str, seed: str) -> dict[str, Any]:
     if version >= DEVICES:
         told["devices"] = []
     if version >= DEDICATED_CPUS:
-        told["dedicated_cpus"] = []
+        asked = Wishes(guest.extra_specs, guest.image_properties)
+        told["dedicated_cpus"] = sorted(numa.dedicated(asked, guest.vcpus))
     return told
 
 

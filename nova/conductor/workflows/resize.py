@@ -38,7 +38,8 @@ def claim(run: Run) -> Result:
     target = {"host": inputs["host"]} if inputs["host"] else None
     with env.api.read() as conn:
         chosen = _chosen(conn, row)
-        spec = placing.spec_of(conn, server, flavor=inputs["flavor"], resources=resources_of(inputs["flavor"]),
+        needs = resources_of(inputs["flavor"], image_properties=server["image_properties"])
+        spec = placing.spec_of(conn, server, flavor=inputs["flavor"], resources=needs,
                                ignore_hosts=[*failed, *leave], requested_destination=target, only_cell=cell.uuid)
     decision: dict[str, Any] = {}
     if chosen is None:

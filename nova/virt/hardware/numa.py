@@ -45,19 +45,19 @@ class Request:
 
 def request(asked: Wishes, vcpus: int, memory_mb: int) -> Request | None:
     """None for a guest that takes what it gets. Raises Invalid for what no host could give."""
-    dedicated = _dedicated(asked, vcpus)
+    own = dedicated(asked, vcpus)
     page_size = _page_size(asked)
-    nodes = _nodes(asked, vcpus, memory_mb, dedicated)
+    nodes = _nodes(asked, vcpus, memory_mb, own)
     emulator = asked.word("emulator_threads")
-    if emulator == "isolate" and not dedicated:
+    if emulator == "isolate" and not own:
         raise errors.Invalid("hw:emulator_threads_policy = isolate needs hw:cpu_policy = dedicated or mixed.")
-    thread_policy = _thread_policy(asked, bool(dedicated))
+    thread_policy = _thread_policy(asked, bool(own))
     if asked.flag("locked_memory") and page_size is None:
         raise errors.Invalid("hw:locked_memory needs hw:mem_page_size.")
-    realtime = _realtime(asked, vcpus, dedicated)
-    if nodes is None and not dedicated and page_size is None:
+    realtime = _realtime(asked, vcpus, own)
+    if nodes is None and not own and page_size is None:
         return None
-    whole = (Node(0, frozenset(range(vcpus)), memory_mb, dedicated),)
+    whole = (Node(0, frozenset(range(vcpus)), memory_mb, own),)
     return Request(nodes or whole, thread_policy, emulator, page_size, realtime, visible=nodes is not None)
 
 
@@ -73,7 +73,14 @@ def policy(asked: Wishes) -> str:
     return flavor or image or "shared"
 
 
-def _dedicated(asked: Wishes, vcpus: int) -> frozenset[int]:
+def dedicated_processors(asked: Wishes, vcpus: int) -> int:
+    """How many processors nobody else may have, with that of an isolated emulator."""
+    own = len(dedicated(asked, vcpus))
+    return own + (1 if own and asked.word("emulator_threads") == "isolate" else 0)
+
+
+def dedicated(asked: Wishes, vcpus: int) -> frozenset[int]:
+    """The vCPUs that have a processor each."""
     wanted = policy(asked)
     mask = asked.cpus("cpu_dedicated_mask", vcpus)
     if wanted != "mixed":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from nova import errors
-from nova.host import files, filesystems, images
+from nova.host import files, filesystems, images, machine
 from nova.host.imagecache import ImageCache
 from nova.virt import metadata
 from nova.virt.libvirt import imagebackend
@@ -85,6 +85,13 @@ class GuestDisks:
         for name, maker in imagebackend.kept(directory).items():
             if name != CONFIG:
                 imagebackend.by_name(maker, self._conf).remove(directory, name)
+
+    def space(self) -> machine.Disk:
+        """What there is for disks of new guests."""
+        if not self._chosen.startswith("lvm:"):
+            return machine.disk(self._instances)
+        size, free = imagebackend.Lvm(self._chosen.partition(":")[2]).size_and_free()
+        return machine.Disk(total=size // GIB, used=(size - free) // GIB, free=free // GIB)
 
     def bases(self) -> set[pathlib.Path]:
         """What the root disks of all guests lie over, running or not."""

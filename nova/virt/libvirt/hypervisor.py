@@ -16,7 +16,7 @@ from oslo_config import cfg
 from nova import concurrency, errors
 from nova.host import download, files, machine
 from nova.host.imagecache import ImageCache
-from nova.virt.hardware import pci
+from nova.virt.hardware import pci, traits
 from nova.virt.hardware.pci import Device
 from nova.virt.libvirt import cpu_features, host_nodes, offers, pci_devices, refusals
 from nova.virt.libvirt.connection import Connection
@@ -60,6 +60,7 @@ class Hypervisor:
         self._planner: Planner | None = None
         self._disks: GuestDisks | None = None
         self._offers: dict[str, Offers] = {}
+        self._usual: list[Offers] = []
         self.guest_features: frozenset[str] = frozenset()
 
     @property
@@ -176,6 +177,15 @@ class Hypervisor:
             self._offers[machine] = offers.parse(told)
         return self._offers[machine]
 
+    def traits(self) -> set[str]:
+        """What guests can have here, on its usual machines, and what processors they see."""
+        found = set(traits.of_features(self.guest_features))
+        for known in self._usual:
+            found |= known.traits()
+        if any(node.threads > 1 for node in self.settings.nodes.nodes):
+            found.add("HW_CPU_HYPERTHREADING")
+        return found
+
     def _settings_for(self, conn: Any, guest: GuestSpec) -> Settings:
         return dataclasses.replace(self.settings, offers=self.offers(conn, machine_of(guest, self.settings)))
 
@@ -188,6 +198,9 @@ class Hypervisor:
                                      f"{', '.join(sorted(here.cpu_modes or ()))} with {settings.virt_type}.")
         self.guest_features = cpu_features.of_guests(
             self.libvirt, conn, settings.arch, settings.virt_type, settings.cpu_mode, here, known)
+        self._usual = [here]
+        if settings.arch == "x86_64" and settings.machine_type is None:
+            self._usual.append(self.offers(conn, "q35"))  # for images with UEFI
         return dataclasses.replace(settings, features=known, offers=here)
 
     def _on_open(self, conn: Any) -> None:

@@ -35,8 +35,11 @@ class Offers:
         found |= {f"COMPUTE_GRAPHICS_MODEL_{_VIDEO[v]}" for v in (self.video_models or {"vga"}) & _VIDEO.keys()}
         if self.secure_boot:
             found.add("COMPUTE_SECURITY_UEFI_SECURE_BOOT")
+        if self.uefi:
+            found.add("COMPUTE_SECURITY_STATELESS_FIRMWARE")
         if self.tpm_emulator:
             found |= {"COMPUTE_SECURITY_TPM_1_2", "COMPUTE_SECURITY_TPM_2_0"}
+            found |= {f"COMPUTE_SECURITY_{m.upper().replace('-', '_')}" for m in self.tpm_models or ()}
         return found
 
 
