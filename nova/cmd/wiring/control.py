@@ -17,8 +17,10 @@ from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
 from nova.cmd.wiring.eventing import Eventing, Relays, api_relays, cell_relays
 from nova.cmd.wiring.listeners import CellListeners
+from nova.cmd.wiring.mover import OperationsMover
 from nova.cmd.wiring.presence import Presence
 from nova.conductor.audit import Auditor
+from nova.conductor.drains import Drains
 from nova.conductor.endpoints import (
     CellOrchestratorEndpoint,
     DueHosts,
@@ -159,7 +161,9 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
                               topic="orchestrator", host=host, workers=conf.workers)
     auditor = Auditor(plane.api, plane.cells, interval=conf.conductor.audit_interval,
                       full_pass=conf.conductor.audit_full_pass)
-    keepers: list[Any] = [relays, inventories, auditor,
+    drains = Drains(plane.api, plane.cells, OperationsMover(lambda: operations(plane, sender)),
+                    owner=presence.incarnation, lease=conf.lease, interval=conf.report_interval)
+    keepers: list[Any] = [relays, inventories, auditor, drains,
                           NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
     if conf.reclaim_instance_interval:
         keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
