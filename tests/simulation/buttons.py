@@ -50,6 +50,11 @@ BUTTONS: dict[str, Button] = {
     **STILL,
 }
 
+#: What brings a new server into the state that a button needs.
+FIRST: dict[str, tuple[str, ...]] = {
+    "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
+}
+
 
 def press(chaos: Chaos, uuid: str, buttons: dict[str, Button] | None = None) -> str | None:
     """One of the buttons, drawn by the seed; its name if the press was accepted."""
