@@ -57,7 +57,8 @@ class Way:
         if node == "main" or any(word in label for word in _USUAL):
             return False
         self.passed.append((node, label))
-        return self.case is not None and len(self.passed) == self.case.point + 1 and self._strike(self.case.victim, node)
+        here = self.case is not None and len(self.passed) == self.case.point + 1
+        return here and self._strike(self.case.victim, node)  # type: ignore[union-attr]
 
     def _strike(self, victim: str, node: str) -> bool:
         chaos = self.chaos
