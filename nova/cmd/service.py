@@ -8,6 +8,7 @@ Guru Meditation report to stderr. Whatever prevents a start is one line on stder
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import os
 import select
@@ -27,7 +28,8 @@ from nova.conf import log
 LOG = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 _TICK = 5.0
-_REPORT_TRIES = 5
+#: A report reads what other threads change meanwhile: how often it is tried, and seconds between two tries.
+_REPORT_TRIES, _REPORT_PAUSE = 10, 0.1
 
 
 class Graph(Protocol):
@@ -174,17 +176,20 @@ class _Version:
 
 
 def write_report(loaded: cfg.ConfigOpts) -> None:
-    """Threads, greenlets, processes, configuration (secrets masked) and version of this process, on stderr."""
-    import psutil
+    """Threads, greenlets, processes, configuration (secrets masked) and version of this process, on stderr; when that
+    cannot be had, at least what its threads do."""
     from oslo_reports import guru_meditation_report, opts
 
     opts.set_defaults(loaded)
     for left in reversed(range(_REPORT_TRIES)):
         try:
             report = guru_meditation_report.TextGuruMeditation(_Version()).run()
-        except psutil.NoSuchProcess:  # a child that ended between being listed and being read
+        except Exception:  # a child that has just ended and is not waited for yet, an object that goes while it is seen
             if not left:
+                print("Guru Meditation in short: Threads", file=sys.stderr, flush=True)
+                faulthandler.dump_traceback(sys.stderr)
                 raise
+            concurrency.sleep(_REPORT_PAUSE)
         else:
             print(report, file=sys.stderr, flush=True)
             return

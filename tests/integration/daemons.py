@@ -84,7 +84,7 @@ class Daemon:
         (place / "sitecustomize.py").write_text(_BLOCKER.format(forbidden=FORBIDDEN))
         return place
 
-    def listen(self, wanted: str, seconds: float = 60) -> str:
+    def listen(self, wanted: str, seconds: float = 120) -> str:
         """The next message to systemd that begins with ``wanted``."""
         end = time.monotonic() + seconds
         self._socket.settimeout(0.2)
@@ -115,7 +115,7 @@ class Daemon:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = 120) -> int:
         """By SIGTERM; the exit code."""
         assert self.process is not None
         if self.process.poll() is None:
@@ -125,7 +125,7 @@ class Daemon:
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.signal(signal.SIGKILL)
-            self.process.wait(30)
+            self.process.wait(120)
         self._socket.close()
 
 
@@ -191,7 +191,7 @@ class Deployment:
             self.daemons[name] = Daemon(name, arguments, self.directory, self.site, on_host=name in on_host, **options)
             self.daemons[name].start()
         for daemon in self.daemons.values():
-            daemon.listen("READY=1", 90)
+            daemon.listen("READY=1", 240)
 
     def providers(self) -> int:
         """How many hosts placement knows: before the first has reported, every create is refused for want of one."""

@@ -52,8 +52,8 @@ def test_a_guest_boots_and_its_console_tells_its_address(deployment: Deployment,
     assert site is not None
     image = admin("image", "create", "--disk-format", "qcow2", "--file", str(guest_image), "--public", "small")
     eventually(lambda: "compute1" in deployment.manage("cell_v2", "list_hosts") or deployment.manage(
-        "cell_v2", "discover_hosts"), "the host is in its cell", 60)
-    eventually(deployment.providers, "the host has told what it has", 120)
+        "cell_v2", "discover_hosts"), "the host is in its cell")
+    eventually(deployment.providers, "the host has told what it has")
     uuid = admin("server", "create", "--flavor", "m1.nano", "--image", image["id"], "web")["id"]
     server = eventually(lambda: (s := admin("server", "show", uuid))["status"] != "BUILD" and s, "the build has ended")
     assert server["status"] == "ACTIVE", f"{server.get('fault')}\n{deployment.complaints()}"
@@ -79,19 +79,20 @@ def test_hosts_have_neither_database_credentials_nor_modules(deployment: Deploym
 
 def test_each_daemon_speaks_with_systemd_and_obeys_signals(deployment: Deployment) -> None:
     for name, daemon in deployment.daemons.items():
-        daemon.listen("WATCHDOG=1", 30)
+        daemon.listen("WATCHDOG=1", 120)
         daemon.signal(signal.SIGHUP)
-        daemon.listen("RELOADING=1", 30)
-        daemon.listen("READY=1", 30)
+        daemon.listen("RELOADING=1", 120)
+        daemon.listen("READY=1", 120)
         daemon.signal(signal.SIGUSR2)
-        eventually(lambda d=daemon: "Guru Meditation" in d.text() and "Threads" in d.text(), f"{name}'s report", 30)
-        assert "secret" not in daemon.text().partition("Guru Meditation")[2]
-        daemon.listen("WATCHDOG=1", 30)
+        eventually(lambda d=daemon: "Guru Meditation" in d.text() and "Threads" in d.text(), f"{name}'s report", 120)
+        report = daemon.text().partition("Guru Meditation")[2]
+        assert not re.search(r"[:=] *'?secret\b", report)  # the passwords' value; lines of code may have the word
+        daemon.listen("WATCHDOG=1", 120)
 
 
 def test_they_end_cleanly(deployment: Deployment) -> None:
     assert set(deployment.stop().values()) == {0}, "\n".join(d.text()[-2000:] for d in deployment.daemons.values())
     for name, daemon in deployment.daemons.items():
-        daemon.listen("STOPPING=1", 5)
+        daemon.listen("STOPPING=1", 60)
         assert f"{name.partition('@')[0]} has stopped" in daemon.text()
         assert "Traceback" not in daemon.text().partition("Guru Meditation")[0], daemon.text()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import random
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,38 @@ class ServiceError(Exception):
 
 
 def free_port() -> int:
-    for _ in range(200):
-        port = random.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
+    """Nobody listens there, and nobody of this session is told of it again: it is bound later, or never."""
+    with _next_ports() as ports:
+        for port in ports:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+                return port
     raise ServiceError("no free port between 20000 and 32000")
+
+
+@contextlib.contextmanager
+def _next_ports() -> Iterator[Iterator[int]]:
+    """All ports, from the one after the last that a worker of this session was given. Sessions begin anywhere."""
+    place = os.environ.get("NOVA_TEST_SESSION_DIR")
+    if place is None:
+        yield iter(random.sample(PORTS, len(PORTS)))
+        return
+    with (Path(place) / "ports").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        last = int(file.read() or random.choice(PORTS))
+
+        def following() -> Iterator[int]:
+            for step in range(1, len(PORTS)):
+                port = PORTS[(last - PORTS.start + step) % len(PORTS)]
+                file.seek(0)
+                file.truncate()
+                file.write(str(port))
+                file.flush()
+                yield port
+
+        yield following()
 
 
 def data_dir(prefix: str) -> Path:

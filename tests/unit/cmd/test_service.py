@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import threading
 from typing import Any
 
 import psutil
@@ -59,4 +61,18 @@ def test_a_report_that_can_not_be_made_ends_no_daemon(loaded: Any, monkeypatch: 
     asked = _children_that_end(monkeypatch, 1000)
     assert service.Service("nova-scheduler", loaded, lambda _conf: _Idle()).run() == 0
     assert len(asked) > 1 and "could not write its report" in caplog.text
-    assert "Guru Meditation" not in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "Guru Meditation in short" in told and "in write_report" in told
+    assert "Configuration" not in told
+
+
+def test_a_report_waits_for_a_child_that_is_not_waited_for_yet(loaded: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """Between its end and that of the thread that waits for it there may be a while on a busy machine."""
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still there
+        reaping = threading.Timer(0.3, child.wait)
+        reaping.start()
+        service.write_report(loaded)
+        reaping.join()
+    told = capfd.readouterr().err
+    assert "Guru Meditation" in told and "in short" not in told
