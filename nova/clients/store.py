@@ -55,6 +55,10 @@ class RemoteStore:
         uuids: list[str] = self._call("servers_moving", host=host)
         return uuids
 
+    def copies_wanted(self, host: str, uuids: list[str]) -> list[str]:
+        wanted: list[str] = self._call("copies_wanted", host=host, uuids=uuids)
+        return wanted
+
     def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:
         works: list[Work] = self._call("operations_due", host=host, incarnation=incarnation, running=running)
         return works

@@ -25,5 +25,8 @@ class ComputeEndpoint(Endpoint):
     def begin(self, context: RequestContext, incarnation: str, works: list[Work]) -> None:
         self._manager.begin(incarnation, works)
 
+    def tidy(self, context: RequestContext, uuids: list[str]) -> None:
+        self._manager.tidy(uuids)
+
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from nova.objects.instance import Instance
@@ -22,10 +23,14 @@ class Networking(Protocol):
     def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None: ...
 
 
+Upload = Callable[[str, Path], None]
+
+
 @dataclasses.dataclass(frozen=True)
 class HostEnvironment:
-    """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand. ``turn()``
-    waits for nothing: it raises Unavailable while too much of the kind is under way, and gives what watches the work.
+    """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand.
+    ``turn()`` waits for nothing: it raises Unavailable while too much of the kind is under way, and gives what watches the work.
+    ``upload`` brings a file's bytes to a URL.
     """
 
     host: str
@@ -35,6 +40,7 @@ class HostEnvironment:
     work: Work
     progress: Callable[[str, int], None]
     turn: Callable[[], AbstractContextManager[Watch]]
+    upload: Upload
 
     @property
     def server(self) -> Instance:

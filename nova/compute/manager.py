@@ -10,7 +10,7 @@ from typing import Any
 
 from nova import concurrency, errors
 from nova.clients.journal import StoreJournal
-from nova.compute.environment import HostEnvironment, Networking
+from nova.compute.environment import HostEnvironment, Networking, Upload
 from nova.compute.epochs import Epochs
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
@@ -53,9 +53,9 @@ class ComputeManager:
     """
 
     def __init__(self, settings: Settings, driver: Any, store: Store, networking: Networking, nudge: Any,
-                 inventory_changed: Any = lambda: None) -> None:
+                 upload: Upload, inventory_changed: Any = lambda: None) -> None:
         self.settings, self.driver = settings, driver
-        self._store, self._networking = store, networking
+        self._store, self._networking, self._upload = store, networking, upload
         self.service = Service.new(uuid=concurrency.uuid4(), host=settings.host, binary="nova-compute",
                                    topic="compute", version=settings.version, incarnation=concurrency.uuid4())
         self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge)
@@ -178,7 +178,8 @@ class ComputeManager:
         row = _row(operation, self.settings.host)
         environment = HostEnvironment(self.settings.host, self.driver, self._networking,
                                       self.settings.shutdown_timeout, work, lambda what, percent: None,
-                                      lambda: self._watching.turn(row.uuid, row.instance_uuid, row.epoch))
+                                      lambda: self._watching.turn(row.uuid, row.instance_uuid, row.epoch),
+                                      self._upload)
         self._recent.new(operation.uuid, operation.epoch)
         self._runner.run(row, environment)
         if row.state not in ("open", "undoing") or row.level != "host":
@@ -187,6 +188,11 @@ class ComputeManager:
             self._reconciler.remove_if_stranger(operation.instance_uuid)
         if operation.action == "delete" and row.level == "api":
             self._epochs.forget(operation.instance_uuid)
+
+    def tidy(self, uuids: list[str]) -> None:
+        """Look whether these servers have left something here."""
+        for uuid in uuids:
+            self._pool.submit(self._reconciler.tidy, uuid)
 
     # -- questions -----------------------------------------------------------------------------------------------------
 

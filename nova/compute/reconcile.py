@@ -11,7 +11,7 @@ from nova import concurrency, errors, states
 from nova.compute.power import Verdict, judge, vm_state_of
 from nova.compute.turns import Turns
 from nova.objects.store import Store
-from nova.virt.interfaces import Events
+from nova.virt.interfaces import Events, Resize
 from nova.virt.types import LifecycleEvent
 
 LOG = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class Reconciler:
     def __init__(self, host: str, driver: Any, store: Store, turns: Turns, *, cut: bool = True) -> None:
         self._host, self._driver, self._store, self._turns, self._cut = host, driver, store, turns, cut
         self._suspects: frozenset[str] = frozenset()
+        self._copies: frozenset[str] = frozenset()
 
     def listen(self) -> None:
         if self._driver.supports(Events):
@@ -32,6 +33,7 @@ class Reconciler:
     def at_start(self) -> None:
         """Before anything else on a returning host: remove guests whose servers are gone or elsewhere."""
         self.remove(self.strangers())
+        self.drop_copies(self.unwanted_copies())
         self.sync_power_states()
 
     # -- guests of nobody ----------------------------------------------------------------------------------------------
@@ -75,9 +77,31 @@ class Reconciler:
 
     def remove_suspects(self) -> list[str]:
         """The periodic form: only what two passes in a row did not know."""
-        found = frozenset(self.strangers())
+        found, copies = frozenset(self.strangers()), frozenset(self.unwanted_copies())
         suspects, self._suspects = self._suspects, found
+        again, self._copies = self._copies & copies, copies
+        self.drop_copies(sorted(again))
         return self.remove(sorted(found & suspects))
+
+    def tidy(self, uuid: str) -> None:
+        """Somebody says that a server is wanted here no more. Whether that is so is looked up."""
+        self.remove([u for u in self.strangers() if u == uuid])
+        self.drop_copies([u for u in self.unwanted_copies() if u == uuid])
+
+    # -- disks of servers that left ------------------------------------------------------------------------------------
+
+    def unwanted_copies(self) -> list[str]:
+        """Disks that were set aside here, whose servers will not come back to them."""
+        aside = self._driver.list_aside() if self._driver.supports(Resize) else []
+        wanted = set(self._store.copies_wanted(self._host, aside)) if aside else set()
+        return [uuid for uuid in aside if uuid not in wanted]
+
+    def drop_copies(self, uuids: Iterable[str]) -> None:
+        for uuid in uuids:
+            with self._turns.hold(uuid) as mine:
+                if mine and not self._store.copies_wanted(self._host, [uuid]):
+                    LOG.info("the disks that server %s left on host %s are removed", uuid, self._host)
+                    self._driver.drop_aside(uuid)
 
     def _is_stranger(self, uuid: str) -> bool:
         try:

@@ -120,6 +120,9 @@ class StoreEndpoint(Endpoint):
     def servers_moving(self, context: RequestContext, host: str) -> list[str]:
         return self._for().servers_moving(host)
 
+    def copies_wanted(self, context: RequestContext, host: str, uuids: list[str]) -> list[str]:
+        return self._for().copies_wanted(host, uuids)
+
     def operations_due(self, context: RequestContext, host: str, incarnation: str, running: list[str]) -> list[Work]:
         return self._for().operations_due(host, incarnation, running) if host in self._due else []
 

@@ -11,6 +11,7 @@ from nova.cells import Cell, Cells
 from nova.conductor.scheduling import PatientScheduler
 from nova.context import RequestContext
 from nova.db.engine import Database
+from nova.images.snapshots import Snapshots
 from nova.quota import Quota
 from nova.workflow import Row
 
@@ -19,7 +20,8 @@ from nova.workflow import Row
 class Environment:
     """``image_source(context, image_id)`` gives what a build carries, with a signed URL; ``owner`` is the incarnation
     of this process; ``lease`` is after how many seconds of silence an incarnation is over. ``cell`` is set for rows
-    that live in a cell."""
+    that live in a cell. ``shelved_offload_time``: seconds until a shelved server leaves its host, -1 for never.
+    ``tidy(cell, host, uuid)`` tells a host that a server is wanted there no more."""
 
     api: Database
     cells: Cells
@@ -27,7 +29,10 @@ class Environment:
     image_source: Callable[[RequestContext, str], dict[str, Any]]
     owner: str
     quota: Quota
+    snapshots: Snapshots
     lease: float = 8.0
+    shelved_offload_time: int = 0
+    tidy: Callable[[Cell, str, str], None] = lambda cell, host, uuid: None
     cell: Cell | None = None
 
     def at(self, cell: Cell) -> Environment:

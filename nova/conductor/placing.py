@@ -17,6 +17,7 @@ from nova import errors
 from nova.conductor.environment import Environment, actor
 from nova.conductor.groups import GroupRule
 from nova.db.api import cells as mappings
+from nova.db.cell import instances
 from nova.networks import allocation
 from nova.placement import claims
 from nova.placement.resources import resources_of
@@ -103,6 +104,23 @@ def release_others(conn: sa.Connection, row: Row, keep: str | None) -> None:
     for provider in claims.allocations_of(conn, [row.instance_uuid]).get(row.instance_uuid, {}):
         if provider != keep:
             claims.release(conn, row.instance_uuid, provider)
+
+
+def vacate(env: Environment, row: Row) -> None:
+    """The server has no host any more: its row first, then what it held there. It keeps ports, addresses and charge."""
+    if env.cell is None:
+        raise errors.Stale("A server without a cell has no host to leave.")
+
+    def forget_host(conn: sa.Connection) -> None:
+        if not instances.update(conn, row.instance_uuid, epoch=row.epoch, host=None, node=None, compute_uuid=None):
+            raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
+
+    def release(conn: sa.Connection) -> None:
+        release_others(conn, row, None)
+        allocation.unbind(conn, row.instance_uuid)
+
+    env.cell.database.run(forget_host)
+    env.api.run(release)
 
 
 def _claim(conn: sa.Connection, row: Row, host: Mapping[str, Any], spec: Spec) -> claims.Refusal | None:

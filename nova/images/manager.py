@@ -72,7 +72,7 @@ class Images:
                tags: Sequence[str] = ()) -> Image:
         """A new queued image. ``values`` holds writable attributes and, if wished, ``id`` and (admin) ``owner``."""
         properties = properties or {}
-        row = self._new_row(ctx, values)
+        row = self.new_row(ctx, values)
         checks.check_properties(properties)
         checks.check_tags(tags)
         checks.check_amount("properties", len(properties), self._limits.properties)
@@ -83,7 +83,8 @@ class Images:
             raise errors.Conflict(f"Image ID {row['id']} already exists!") from None
         return Image.from_row(row, dict(properties), sorted(set(tags)))
 
-    def _new_row(self, ctx: RequestContext, values: Mapping[str, Any]) -> Row:
+    def new_row(self, ctx: RequestContext, values: Mapping[str, Any]) -> Row:
+        """A queued image as its table keeps it, checked; nothing is written."""
         row: Row = dict.fromkeys(model.COLUMNS)
         now = concurrency.time()
         row |= {"id": concurrency.uuid4(), "status": "queued", "visibility": "shared", "owner": ctx.project_id,

@@ -11,8 +11,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
 from nova import errors
 from nova.context import RequestContext, service_context
+from nova.db.api import images as db
 from nova.images import checks
 from nova.images.manager import Images
 from nova.images.query import Query
@@ -64,13 +67,12 @@ class Snapshots:
             image = None
         return (image.min_disk, image.min_ram) if image else (0, 0)
 
-    def register(self, record: Record) -> None:
-        """Have the record, queued. One that was there before, or was deleted since, stays as it is."""
-        values = {k: v for k, v in record.items() if k != "properties"}
-        try:
-            self._images.create(service_context(), values, record["properties"])
-        except errors.Conflict:
-            LOG.debug("image %s was registered before", record["id"])
+    def register(self, conn: sa.Connection, record: Record) -> None:
+        """Have the record, queued, in the caller's transaction of the API database. One that was there before, or was
+        deleted since, stays as it is."""
+        if db.get(conn, record["id"]) is None:
+            values = {k: v for k, v in record.items() if k != "properties"}
+            db.insert(conn, self._images.new_row(service_context(), values), record["properties"], ())
 
     def upload_url(self, image_id: str) -> str:
         """Where a host sends the bytes of this image, and of no other, for a while."""

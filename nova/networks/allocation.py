@@ -247,6 +247,11 @@ def bind(conn: sa.Connection, instance_uuid: str, host: str) -> list[Document]:
     return documents.network_info(conn, [instance_uuid])[instance_uuid]
 
 
+def unbind(conn: sa.Connection, instance_uuid: str) -> None:
+    """The server's ports belong to no host; their addresses stay theirs."""
+    queries.bind(conn, instance_uuid, None, documents.version_at(queries.now(conn)))
+
+
 def release(conn: sa.Connection, instance_uuid: str) -> int:
     """Give back all that a server has here; its addresses are free again after the lease time. May be repeated.
 

@@ -53,6 +53,11 @@ class Store(Protocol):
         their records name another."""
         ...
 
+    def copies_wanted(self, host: str, uuids: list[str]) -> list[str]:
+        """Which of these servers, whose disks were set aside on the host when they left it, may yet come back to them.
+        """
+        ...
+
     # -- operations
 
     def operations_due(self, host: str, incarnation: str, running: list[str]) -> list[Work]:

@@ -21,6 +21,7 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.db.engine import Database
 from nova.db.operations import whole
+from nova.images.snapshots import Snapshots
 from nova.quota import Quota
 from nova.store import events, phases
 from nova.store.cell import work_of
@@ -44,6 +45,7 @@ class Deps:
     sender: Sender
     api_bus: Any
     quota: Quota
+    snapshots: Snapshots
     lease: float = 8.0
     reclaim: float = 0.0
     same_host: bool = False

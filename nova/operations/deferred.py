@@ -23,6 +23,7 @@ from nova.operations.acceptance import (
     new_row,
     refuse_locked,
 )
+from nova.operations.leftovers import images_of
 from nova.store import events, phases
 from nova.workflow.operations import RESTORE, SOFT_DELETE
 
@@ -66,7 +67,7 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
     row = new_row(context, SOFT_DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
-                  step="set_aside" if owner else "uncharge", inputs={}) | {"owner": owner}
+                  step="set_aside" if owner else "uncharge", inputs=images_of(server, open_rows)) | {"owner": owner}
     cell_operations.insert(conn, [row])
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(row, server["host"]))

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from nova import errors
 from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
+from nova.operations import copies, deferred, details, live_migration, refusals
 from nova.operations import create as creation
 from nova.operations import delete as deletion
-from nova.operations import deferred, details, live_migration, refusals
 from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
 from nova.workflow.operations import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
@@ -97,6 +97,27 @@ class Operations:
                               allowed: frozenset[str]) -> None:
         """``kind`` is abort or force_complete; ``allowed`` are the statuses in which it may be said."""
         live_migration.signal(self.deps, context, uuid, number, kind, allowed)
+
+    # -- images --------------------------------------------------------------------------------------------------------
+
+    def create_image(self, context: RequestContext, uuid: str, name: str, metadata: dict[str, str]) -> str:
+        """Returns the image's id."""
+        return copies.snapshot(self.deps, context, uuid, name, metadata)
+
+    def create_backup(self, context: RequestContext, uuid: str, name: str, backup_type: str, rotation: int,
+                      metadata: dict[str, str]) -> str:
+        """Returns the image's id."""
+        return copies.backup(self.deps, context, uuid, name, backup_type, rotation, metadata)
+
+    def shelve(self, context: RequestContext, uuid: str) -> None:
+        copies.shelve(self.deps, context, uuid)
+
+    def shelve_offload(self, context: RequestContext, uuid: str) -> None:
+        copies.shelve_offload(self.deps, context, uuid)
+
+    def unshelve(self, context: RequestContext, uuid: str, *, zone: str | None = copies.UNCHANGED,
+                 host: str | None = None, zone_of_host: str | None = None) -> None:
+        copies.unshelve(self.deps, context, uuid, zone=zone, host=host, zone_of_host=zone_of_host)
 
     # -- record --------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors
 from nova.db.api import cells as mappings
 from nova.db.api import quotas
 from nova.quota import Quota
@@ -24,10 +23,11 @@ def charge_of(flavor: Mapping[str, Any]) -> dict[str, int]:
 
 
 def hold(conn: sa.Connection, quota: Quota, instance_uuid: str, operation: str, wanted: Mapping[str, int]) -> None:
-    """Charge what ``wanted`` exceeds the server's own charge by, for the operation. Raises OverQuota."""
+    """Charge what ``wanted`` exceeds the server's own charge by, for the operation. A server that is not charged at all
+    is not charged more. Raises OverQuota."""
     row = mappings.held_mapping(conn, instance_uuid)
     if row is None or row["charge"] is None:
-        raise errors.NotFound(f"Instance {instance_uuid} could not be found.")
+        return
     holds: dict[str, dict[str, int]] = dict(row["holds"] or {})
     own = _own(row)
     more = {r: n - own.get(r, 0) for r, n in wanted.items() if n > own.get(r, 0)}
@@ -55,10 +55,10 @@ def settle(conn: sa.Connection, instance_uuid: str, operation: str, charge: Mapp
 
 
 def is_held(conn: sa.Connection, instance_uuid: str, wanted: Mapping[str, int]) -> bool:
-    """Is the server charged with at least so much?"""
+    """Is the server, if it is charged at all, charged with at least so much?"""
     row = mappings.mapping(conn, instance_uuid)
-    charge: dict[str, int] = (row["charge"] if row else None) or {}
-    return all(charge.get(r, 0) >= n for r, n in wanted.items())
+    charge: dict[str, int] | None = row["charge"] if row else None
+    return charge is None or all(charge.get(r, 0) >= n for r, n in wanted.items())
 
 
 def _own(row: Mapping[str, Any]) -> dict[str, int]:

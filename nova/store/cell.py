@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors
+from nova import errors, states
 from nova.db.cell import compute_nodes, instances, signals
 from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
@@ -107,6 +107,14 @@ class CellStore:
         with self._db.read() as conn:
             rows = operations.open_moves(conn)
         return [uuid for uuid, data in rows if host in (data.get(place) for place in PLACES)]
+
+    def copies_wanted(self, host: str, uuids: list[str]) -> list[str]:
+        """Those of servers on their way, of resized ones that came from the host, and of any that are in error: whoever
+        mends one wants its disks."""
+        moving = set(self.servers_moving(host))
+        with self._db.read() as conn:
+            found = [row for row in (instances.get(conn, uuid) for uuid in uuids) if row is not None]
+        return [row["uuid"] for row in found if row["uuid"] in moving or _may_come_back(row, host)]
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
@@ -215,6 +223,15 @@ class CellStore:
         if unknown:
             raise errors.Forbidden(f"A host may not change {', '.join(sorted(unknown))} of a server.")
         return changes
+
+
+def _may_come_back(server: dict[str, Any], host: str) -> bool:
+    if server["deleted"] or server["task_state"] == "deleting":
+        return False
+    came_from = (server["system_metadata"].get("resized_from") or {}).get("source_compute")
+    if server["vm_state"] == states.RESIZED:
+        return bool(came_from == host)
+    return server["vm_state"] == states.ERROR and host in (server["host"], came_from)
 
 
 def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nova import errors
+from nova import concurrency, errors
 from nova.conductor.audit import Auditor
 from nova.store.moves import Moves, Wanted
 from tests.functional import truth
@@ -209,3 +209,86 @@ def test_what_may_not_be_asked(make_cloud: Callable[..., Cloud]) -> None:
     refused(errors.Conflict, "vm_state active", lambda: cloud.operations.revert_resize(context, uuid))
     cloud.operations.lock(cloud.context(admin=True), uuid)
     refused(errors.Conflict, "locked", lambda: cloud.operations.resize(context, uuid, BIG))
+
+
+def test_a_resized_server_is_deleted_on_both_hosts(cloud: Cloud) -> None:
+    uuid, here, _ = resized(cloud)
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    cloud.wait(lambda: driver(cloud, here).list_aside() == [])
+    truth.nothing_left(cloud)
+
+
+@pytest.mark.parametrize("place, step", [("there", "expect"), ("here", "set_aside"), ("there", "bring_in")])
+def test_a_delete_overtakes_every_step(cloud: Cloud, place: str, step: str) -> None:
+    uuid, here, there = running(cloud)
+    knobs = driver(cloud, here if place == "here" else there).knobs
+    knobs.hang(step)
+    try:
+        cloud.operations.resize(cloud.context(), uuid, BIG)
+        cloud.wait(lambda: any(r["step"] == {"expect": "prep", "set_aside": "leave", "bring_in": "arrive"}[step]
+                               for r in truth.open_rows(cloud)))
+        concurrency.sleep(0.2)
+        cloud.operations.delete(cloud.context(), uuid)
+    finally:
+        knobs.release(step)
+    cloud.wait_gone(uuid)
+
+    def clean() -> bool:
+        for service in cloud.hosts.values():
+            service.manager.check()
+        return not truth.guests(cloud) and not any(driver(cloud, h).list_aside() for h in cloud.hosts)
+
+    cloud.wait(clean, what="neither guest nor disks are left")
+    truth.nothing_left(cloud)
+
+
+@pytest.mark.parametrize("action", ["confirm", "revert"])
+def test_a_delete_overtakes_what_ends_a_resize(cloud: Cloud, action: str) -> None:
+    uuid, here, _ = resized(cloud)
+    step = "drop_aside" if action == "confirm" else "take_back"
+    driver(cloud, here).knobs.hang(step)
+    try:
+        getattr(cloud.operations, f"{action}_resize")(cloud.context(), uuid)
+        cloud.wait(lambda: any(r["step"] in ("drop", "restore") for r in truth.open_rows(cloud)))
+        concurrency.sleep(0.2)
+        cloud.operations.delete(cloud.context(), uuid)
+    finally:
+        driver(cloud, here).knobs.release(step)
+    cloud.wait_gone(uuid)
+    cloud.wait(lambda: not truth.guests(cloud) and not driver(cloud, here).list_aside())
+    truth.nothing_left(cloud)
+
+
+def test_a_confirm_does_not_wait_for_the_former_host(cloud: Cloud) -> None:
+    uuid, here, there = resized(cloud)
+    cell = cloud.cells_of_hosts[here]
+    cloud.stop_host(here)
+    truth.silence(cloud, here, 60)
+    cloud.operations.confirm_resize(cloud.context(), uuid)
+    cloud.wait_state(uuid, "active")
+    assert list(holder(cloud, uuid)) == [there]
+    cloud.start_host(here, cell)
+    cloud.wait(lambda: driver(cloud, here).list_aside() == [])
+    quiet(cloud)
+
+
+@pytest.mark.parametrize("step", ["set_aside", "bring_in"])
+def test_a_host_that_comes_back_goes_on(cloud: Cloud, step: str) -> None:
+    uuid, here, there = running(cloud)
+    victim = here if step == "set_aside" else there
+    driver(cloud, victim).knobs.hang(step)
+    cloud.operations.resize(cloud.context(), uuid, BIG)
+    name = {"set_aside": "leave", "bring_in": "arrive"}[step]
+    cloud.wait(lambda: any(r["step"] == name for r in truth.open_rows(cloud)))
+    concurrency.sleep(0.2)
+    cloud.lines[victim].cut = True  # it says nothing any more, as if it were dead
+    old = cloud.hosts[victim]
+    truth.silence(cloud, victim, 60)
+    driver(cloud, victim).knobs.release(step)
+    cloud.stop_service(old)
+    cloud.start_host(victim, cloud.cells_of_hosts[victim])
+    row = cloud.wait_state(uuid, "resized")
+    assert row["host"] == there and truth.guests(cloud) == {uuid: there}
+    assert driver(cloud, here).list_aside() == [uuid]
+    quiet(cloud)

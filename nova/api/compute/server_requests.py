@@ -112,17 +112,20 @@ class ServerRequests:
         self._refuse(request, "rebuild", lambda: self._check_image(request, wanted["imageRef"]))
 
     def resize(self, request: Request) -> None:
-        self._refuse(request, "resize", lambda: self._check_flavor(request))
+        self._operations.check_state(request.context, request.match["id"], "resize", "resize")
+        with self._database.read() as conn:
+            flavor = create.flavor_of(conn, request, str(request.body_json["resize"]["flavorRef"]))
+        self._operations.resize(request.context, request.match["id"], flavor)
 
     def confirm_resize(self, request: Request) -> None:
-        self._refuse(request, "confirm_resize")
+        self._operations.confirm_resize(request.context, request.match["id"])
 
     def revert_resize(self, request: Request) -> None:
-        self._refuse(request, "revert_resize")
+        self._operations.revert_resize(request.context, request.match["id"])
 
     def migrate(self, request: Request) -> None:
         wanted = self._to_host(request, "migrate") if request.version >= (2, 56) else {}
-        self._refuse(request, "migrate", lambda: self._check_host(wanted.get("host")))
+        self._operations.migrate(request.context, request.match["id"], wanted.get("host"))
 
     def migrate_live(self, request: Request) -> None:
         """From 2.34 on what is wrong with the hosts is told by the operation, not by the answer."""
@@ -187,11 +190,3 @@ class ServerRequests:
     def _check_host(self, host: str | None) -> None:
         if host is not None and host not in self._hosts.zones(fresh=True):
             raise errors.Invalid(f"Compute host {host} could not be found.")
-
-    def _check_flavor(self, request: Request) -> None:
-        wanted = str(request.body_json["resize"]["flavorRef"])
-        with self._database.read() as conn:
-            flavor = create.flavor_of(conn, request, wanted)
-        row = self._operations.check_state(request.context, request.match["id"], "resize", "resize")
-        if row["flavorid"] == flavor["flavorid"]:
-            raise errors.Invalid("When resizing, instances must change flavor!")

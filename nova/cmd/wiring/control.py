@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nova import errors
 from nova.cells import Cell, Cells
+from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender as NudgeSender
 from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.scheduler import SchedulerClient
@@ -40,6 +41,7 @@ from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
 from nova.db.limits import Limits
+from nova.images.snapshots import Snapshots
 from nova.quota import Quota
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
@@ -144,8 +146,14 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     conf = plane.conf
     sender = NudgeSender(drop=drop)
     scheduler = PatientScheduler(SchedulerClient(plane.bus), waiting=conf.workers // 2)
+
+    def tidy(cell: Cell, host: str, uuid: str) -> None:
+        if cell.bus is not None:
+            sender.send("compute.tidy", ComputeClient(cell.bus).tidy, service_context(), host, [uuid])
+
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
-                              Quota(conf), conf.lease)
+                              Quota(conf), Snapshots.from_conf(conf, plane.api), conf.lease,
+                              conf.shelved_offload_time, tidy)
     orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
@@ -231,6 +239,7 @@ def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     servers = Servers(plane.api, plane.cells)
     plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
+                           Snapshots.from_conf(plane.conf, plane.api),
                            lease=float(plane.conf.lease),
                            reclaim=float(plane.conf.reclaim_instance_interval),
                            same_host=bool(plane.conf.allow_resize_to_same_host)))

@@ -72,7 +72,15 @@ def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
                     live_migrations=conf.max_concurrent_live_migrations)
 
 
+def upload_file(url: str, path: Path) -> None:
+    """Over HTTP. What that needs is imported when the first image is sent: few hosts ever do at a time."""
+    from nova.host.upload import send
+
+    send(url, path)
+
+
 def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_name: str, store: Any = None,
+                    upload: Callable[[str, Path], None] = upload_file,
                     drop: Callable[[str], bool] = lambda label: False) -> ComputeService:
     """nova-compute for ``host`` on the bus of its cell."""
     sender = NudgeSender(drop=drop)
@@ -84,7 +92,7 @@ def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_
 
     networking = RemoteNetworking(bus, host) if driver.capabilities.data_plane else NoDataPlane()
     manager = ComputeManager(settings_of(conf, host, state_path), driver, store or RemoteStore(bus), networking,
-                             nudge_up)
+                             nudge_up, upload)
     server = bus.serve("compute", host, [ComputeEndpoint(manager)], workers=conf.workers)
     return ComputeService(manager, sender, server)
 

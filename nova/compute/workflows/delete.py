@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from nova import states
 from nova.compute.environment import HostEnvironment
+from nova.virt.interfaces import Resize
 from nova.workflow import Result, Run
 from nova.workflow.operations import DELETE
 
@@ -13,6 +14,8 @@ def destroy(run: Run) -> Result:
     env: HostEnvironment = run.env
     server = env.server
     env.driver.destroy(server.uuid, server.name)
+    if env.driver.supports(Resize):
+        env.driver.drop_aside(server.uuid)
     env.networking.unplug(server.uuid, server.network_info or [])
     return Result()
 

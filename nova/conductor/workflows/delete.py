@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from nova import errors
@@ -24,7 +26,8 @@ def _release_all(conn: sa.Connection, row: Row) -> None:
     if not mappings.raise_fence(conn, row.instance_uuid, row.epoch):
         raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
     allocation.release(conn, row.instance_uuid)
-    claims.release(conn, row.instance_uuid)
+    for consumer in (row.instance_uuid, *row.inputs.get("moves", ())):
+        claims.release(conn, consumer)
     server_groups.remove_member(conn, row.instance_uuid)
     charge = mappings.settle_deleted(conn, row.instance_uuid)
     if charge:
@@ -35,11 +38,25 @@ def release(run: Run) -> Result:
     env: Environment = run.env
     row = run.row
     env.api.run(lambda conn: _release_all(conn, row))
+    forget_images(env, run.inputs)
+
+    if env.cell is not None:
+        for host in row.inputs.get("left", ()):
+            env.tidy(env.cell, host, row.instance_uuid)
 
     def bury(conn: sa.Connection) -> None:
         instances.mark_deleted(conn, row.instance_uuid)
 
     return Result(effect=bury)
+
+
+def forget_images(env: Environment, inputs: dict[str, Any]) -> None:
+    """Images that the server's end leaves to nobody: those that never got their bytes, and the one of a shelved
+    server. The fence has been raised, so none is made any more."""
+    for image_id in inputs.get("unfinished", ()):
+        env.snapshots.discard(image_id)
+    if inputs.get("shelved"):
+        env.snapshots.remove(inputs["shelved"])
 
 
 def withdraw(run: Run) -> Result:

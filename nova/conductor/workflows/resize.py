@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from nova import errors, states
 from nova.cells import Cell
-from nova.conductor import placing
+from nova.conductor import moving, placing
 from nova.conductor.environment import Environment
 from nova.db.cell import compute_nodes, instances
 from nova.networks import allocation
@@ -29,7 +29,7 @@ _ATTEMPTS = 3
 
 
 def claim(run: Run) -> Result:
-    """The claims change hands and the new one is made, in one transaction. An earlier run may have done it."""
+    """The claims change hands and the new one is made, in one transaction."""
     env, row, cell = _env(run)
     inputs = run.inputs
     server = _server(cell, row)
@@ -37,32 +37,21 @@ def claim(run: Run) -> Result:
     leave = [] if inputs["same_host"] else [run.data["source_compute"]]
     target = {"host": inputs["host"]} if inputs["host"] else None
     with env.api.read() as conn:
-        chosen = _chosen(conn, row)
         needs = resources_of(inputs["flavor"], image_properties=server["image_properties"])
         spec = placing.spec_of(conn, server, flavor=inputs["flavor"], resources=needs,
                                ignore_hosts=[*failed, *leave], requested_destination=target, only_cell=cell.uuid)
-    decision: dict[str, Any] = {}
-    if chosen is None:
-        decision = placing.choose(env, row, spec, fresh=run.tries > 0)
-        chosen = env.api.run(lambda conn: _claim(conn, row, decision, spec))
+    decision = placing.choose(env, row, spec, fresh=run.tries > 0)
+    chosen = env.api.run(lambda conn: _claim(conn, row, decision, spec))
     node = _node(cell, chosen)
     return Result(data={"dest_compute": node["host"], "dest_node": node["hypervisor_hostname"],
                         "dest_host": node["host_ip"], "dest_uuid": chosen},
                   event_data=placing.explained(decision))
 
 
-def _chosen(conn: sa.Connection, row: Row) -> str | None:
-    """The provider that an earlier run of this step has claimed."""
-    held = claims.allocations_of(conn, [row.uuid, row.instance_uuid])
-    return next(iter(held[row.instance_uuid])) if len(held) == 2 else None
-
-
 def _claim(conn: sa.Connection, row: Row, decision: dict[str, Any], spec: placing.Spec) -> str:
-    placing.fence(conn, row)
     if not holds.is_held(conn, row.instance_uuid, holds.charge_of(spec["flavor"])):
         raise errors.Conflict("What the new flavor costs is not charged any more: ask again.", retry=False)
-    claims.move(conn, row.instance_uuid, row.uuid)
-    uuid: str = placing.claim_first(conn, row, decision, spec).host["uuid"]
+    uuid: str = moving.claim(conn, row, decision, spec).host["uuid"]
     return uuid
 
 
@@ -71,8 +60,7 @@ def unclaim(run: Run) -> None:
     env, row, _ = _env(run)
 
     def give_back(conn: sa.Connection) -> None:
-        placing.fence(conn, row)
-        _claims_back(conn, row.instance_uuid, row.uuid)
+        moving.take_back(conn, row)
         holds.settle(conn, row.instance_uuid, row.uuid)
 
     env.api.run(give_back)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from nova import concurrency, errors, states
 from nova.conductor.environment import Environment
+from nova.conductor.workflows.delete import forget_images
 from nova.db.api import cells as mappings
 from nova.db.api import quotas
 from nova.db.cell import instances
@@ -31,6 +32,7 @@ def uncharge(run: Run) -> Result:
     env: Environment = run.env
     row = run.row
     env.api.run(lambda conn: _release(conn, row))
+    forget_images(env, run.inputs)
 
     def show(conn: sa.Connection) -> None:
         if not instances.update(conn, row.instance_uuid, vm_state=states.SOFT_DELETED, task_state=None,

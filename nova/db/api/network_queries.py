@@ -213,9 +213,9 @@ def forget_changes(conn: sa.Connection, rows: Iterable[sa.Row[Any]]) -> None:
         conn.execute(sa.delete(network_changes).where(c.id == row.id, c.created_at == row.created_at))
 
 
-def bind(conn: sa.Connection, instance_uuid: str, host: str, version: int) -> None:
-    """The ports belong to ``host`` from now on; rows that say so already stay as they are."""
-    other = sa.or_(ports.c.host != host, ports.c.host.is_(None))
+def bind(conn: sa.Connection, instance_uuid: str, host: str | None, version: int) -> None:
+    """The ports belong to ``host``, or to none, from now on; rows that say so already stay as they are."""
+    other = ports.c.host.is_not(None) if host is None else sa.or_(ports.c.host != host, ports.c.host.is_(None))
     conn.execute(sa.update(ports).where(ports.c.instance_uuid == instance_uuid, other).values(
         host=host, version=sa.case((ports.c.version >= version, ports.c.version + 1), else_=version)))
 

@@ -7,11 +7,15 @@ from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
 from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
+from nova.workflow.operations.shelve import SHELVE, SHELVE_OFFLOAD, UNSHELVE
+from nova.workflow.operations.snapshot import BACKUP, SNAPSHOT
 from nova.workflow.operations.soft_delete import RESTORE, SOFT_DELETE
 from nova.workflow.operations.suspend import RESUME, SUSPEND
 
 SHAPES = (CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
-          RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION)
+          RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
+          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE)
 
-__all__ = ["CONFIRM", "CREATE", "DELETE", "DELETE_UNPLACED", "LIVE_MIGRATION", "MIGRATE", "PAUSE", "REBOOT", "RESIZE", "RESTORE",
-           "RESUME", "REVERT", "SHAPES", "SOFT_DELETE", "START", "STOP", "SUSPEND", "UNPAUSE"]
+__all__ = ["BACKUP", "CONFIRM", "CREATE", "DELETE", "DELETE_UNPLACED", "LIVE_MIGRATION", "MIGRATE", "PAUSE",
+           "REBOOT", "RESIZE", "RESTORE", "RESUME", "REVERT", "SHAPES", "SHELVE", "SHELVE_OFFLOAD", "SNAPSHOT",
+           "SOFT_DELETE", "START", "STOP", "SUSPEND", "UNPAUSE", "UNSHELVE"]

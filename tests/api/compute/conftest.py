@@ -31,6 +31,7 @@ from nova.db.engine import Database
 from nova.images import manager
 from nova.images.model import Limits
 from nova.images.signing import Keyring, UrlSigner
+from nova.images.snapshots import Snapshots
 from nova.images.store import FileStore
 from nova.operations import Operations
 from nova.operations.acceptance import Deps as OperationDeps
@@ -207,9 +208,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
     servers = Servers(database, cells)
     quota = Quota(conf)
     sender = Sender()
-    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota))
     images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
                     Limits.from_conf(conf))
+    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota, Snapshots(images)))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
                 project_exists=lambda project: project in PROJECTS.values(),
                 idempotency=Idempotency(KeyStore(database, cells, lambda: b"s" * 32)))

@@ -8,7 +8,7 @@ import pytest
 from tests.api.compute.conftest import IMAGE, Api
 
 PATH = "/os-volumes_boot"
-BODIES = {"resize": {"flavorRef": "3"}, "rebuild": {"imageRef": IMAGE}, "createImage": {"name": "n"}}
+BODIES = {"resize": {"flavorRef": "1"}, "rebuild": {"imageRef": IMAGE}, "createImage": {"name": "n"}}
 
 
 def test_a_server_under_its_second_name(api: Api) -> None:

@@ -35,6 +35,9 @@ class CellInMemory:
     def servers_moving(self, host: str) -> list[str]:
         return self.moving
 
+    def copies_wanted(self, host: str, uuids: list[str]) -> list[str]:
+        return [uuid for uuid in uuids if uuid in self.moving]
+
     def instance_get(self, uuid: str) -> Instance:
         if uuid not in self.servers:
             raise errors.NotFound(f"no server {uuid}")
