@@ -29,8 +29,8 @@ Upload = Callable[[str, Path], None]
 @dataclasses.dataclass(frozen=True)
 class HostEnvironment:
     """``driver`` implements the interfaces of :mod:`nova.virt.interfaces`; ``work`` is the operation in hand.
-    ``turn()`` waits for nothing: it raises Unavailable while too much of the kind is under way, and gives what watches the work.
-    ``upload`` brings a file's bytes to a URL.
+    ``turn()`` waits for nothing: it raises Unavailable while too much of the kind is under way, and gives what watches
+    the work. ``upload`` brings a file's bytes to a URL.
     """
 
     host: str

@@ -33,7 +33,8 @@ _REGISTER_AGAIN = 0.5
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
-    ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are stopped."""
+    ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are
+    stopped."""
 
     host: str
     state_path: Path

@@ -35,7 +35,7 @@ class Watching:
 
     @contextlib.contextmanager
     def turn(self, operation: str, server: str, epoch: int) -> Iterator[OperationWatch]:
-        """One of ``limit`` turns (0: any number). Unavailable while all are taken: the row waits, and no worker does."""
+        """One of ``limit`` turns (0: any number). Unavailable while all are taken: the row waits, no worker does."""
         with self._lock:
             if self._limit and len(self._running) >= self._limit:
                 self._waiting[operation] = epoch

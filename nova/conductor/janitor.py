@@ -18,13 +18,14 @@ from nova.cells import Cell
 from nova.clients.compute import ComputeClient
 from nova.clients.nudges import Sender
 from nova.concurrency.periodic import Periodic
+from nova.conductor import silence
 from nova.conductor.judgement import Judgement
 from nova.conductor.orchestrator import Orchestrator
 from nova.context import service_context
 from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
 from nova.db.api.tables import services as api_services
-from nova.db.cell import instances
+from nova.db.cell import instances, signals
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
@@ -127,8 +128,12 @@ class Janitor:
             self._take_back(cell, [r for r in deletes if r["host"] in down], "release")
             dead = {s["host"] for s in computes if self._judgement.is_down(s)}
             self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
+            for row in due:
+                if row["host"] in down:
+                    self._go_on_without(cell, row, silence.DEAD if row["host"] in dead else silence.DOWN)
             for row in overdue:
-                self._expire(cell, row)
+                if not self._go_on_without(cell, row, silence.LATE):
+                    self._expire(cell, row)
 
     def _hearing(self, cell: Cell, computes: list[dict[str, Any]]) -> str:
         """Hosts speak through the cell's broker. It is asked when none of them was heard lately."""
@@ -166,6 +171,20 @@ class Janitor:
                 if _pulled(cell, row, "reschedule", row["step_data"] | {"fault": fault}):
                     self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
 
+    def _go_on_without(self, cell: Cell, row: dict[str, Any], sure: int) -> bool:
+        """A live migration goes on without a host that says nothing, if there is a way."""
+        way = silence.way_out(row, sure)
+        if way is None:
+            return False
+
+        def pull(conn: sa.Connection) -> bool:
+            return cell_operations.advance(conn, row["uuid"], row["epoch"], **silence.values(row, way)) and _fenced(
+                instances.raise_epoch(conn, row["instance_uuid"], row["epoch"]), row)
+
+        if _unless_stale(lambda: cell.database.run(pull)):
+            self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
+        return True
+
     def _expire(self, cell: Cell, row: dict[str, Any]) -> None:
         """Past its deadline on a host, gone or hanging: a create is given up, other operations fail with a reason. What
         the host does yet comes too late; a guest that it makes yet is a stranger there."""
@@ -188,6 +207,7 @@ class Janitor:
 
     def _purge_cell(self, database: Database) -> None:
         database.run(lambda conn: cell_operations.purge(conn, self._retention))
+        database.run(signals.purge)
         idempotency.purge_marks(database)
 
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a live migration while one of its hosts says nothing: a pure function of its row, as a table.
+
+Before the guest leaves, a silent destination is passed over or left to clean up after itself when it is back. Whether a
+guest has left a silent source, the destination tells. What is left at a silent source is a stranger there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from nova.workflow.operations import LIVE_MIGRATION
+
+#: How sure it must be that the host is gone: silent for a lease, shown as down, or past the operation's deadline.
+DOWN, DEAD, LATE = 1, 2, 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way:
+    """Where the row goes on. ``place`` names the host of a host step; ``told``: the silence is its fault."""
+
+    after: int
+    step: str
+    state: str = "open"
+    place: str | None = None
+    told: bool = False
+
+
+_ASK = Way(DEAD, "ask", place="dest_compute")
+#: (state, step) → the way out.
+WAYS = {
+    ("open", "examine"): Way(DEAD, "choose", "undoing", told=True),
+    ("open", "prepare"): Way(DOWN, "another", told=True),
+    ("open", "ask"): Way(LATE, "choose", "undoing", told=True),
+    ("open", "migrate"): _ASK,
+    ("open", "arrive"): Way(LATE, "settle"),
+    ("open", "leave"): Way(DOWN, "settle"),
+    ("undoing", "migrate"): _ASK,
+    ("undoing", "prepare"): Way(DOWN, "choose", "undoing"),
+}
+
+
+def way_out(row: Mapping[str, Any], sure: int) -> Way | None:
+    """None: it is waited for."""
+    if row["action"] != LIVE_MIGRATION.action or row["level"] != "host":
+        return None
+    way = WAYS.get((row["state"], row["step"]))
+    return way if way is not None and sure >= way.after else None
+
+
+def values(row: Mapping[str, Any], way: Way) -> dict[str, Any]:
+    """The columns of the row on its way, under a new epoch, so that the silent host's own writes come too late."""
+    host = row["step_data"].get(way.place) if way.place is not None else None
+    found: dict[str, Any] = {"level": "host" if host else "api", "step": way.step, "state": way.state, "owner": None,
+                             "epoch": row["epoch"] + 1, "due_in": 0.0}
+    if host:
+        found["host"] = host
+    if way.told:
+        fault = {"code": 500, "message": f"Host {row['host']} does not answer.", "retry": True, "host": row["host"],
+                 "details": ""}
+        found |= {"fault": fault} if way.state == "undoing" else {"step_data": row["step_data"] | {"fault": fault}}
+    return found
