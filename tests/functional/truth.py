@@ -32,6 +32,13 @@ def ports_of(cloud: Cloud, uuid: str) -> int:
         return int(conn.execute(sa.select(sa.func.count()).where(p.instance_uuid == uuid)).scalar_one())
 
 
+def port_hosts(cloud: Cloud, uuid: str) -> set[str]:
+    """Where the server's ports are bound."""
+    with cloud.api.read() as conn:
+        p = networks.ports.c
+        return set(conn.scalars(sa.select(p.host).where(p.instance_uuid == uuid)))
+
+
 def usage(cloud: Cloud, project: str = "p1") -> dict[str, int]:
     with cloud.api.read() as conn:
         return {r: n for r, n in quotas.usages(conn, project).items() if n}

@@ -8,7 +8,7 @@ import pathlib
 from oslo_config import cfg
 
 from nova.conf import compute as compute_conf
-from nova.conf import compute_cpus, guest_disks, pci
+from nova.conf import compute_cpus, guest_disks, live_migration, pci
 from nova.conf import libvirt as libvirt_conf
 from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
 from nova.virt.libvirt.console import LibvirtConsole
@@ -16,6 +16,7 @@ from nova.virt.libvirt.events import LibvirtEvents
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.lifecycle import LibvirtLifecycle
+from nova.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova.virt.libvirt.pause import LibvirtPause
 from nova.virt.libvirt.snapshots import LibvirtSnapshots
 from nova.virt.types import ImageSource
@@ -29,8 +30,8 @@ CAPABILITIES = Capabilities(
 )
 
 
-class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, LibvirtInventory, LibvirtConsole,
-                    LibvirtEvents, ImageCache):
+class LibvirtDriver(Driver, LibvirtLiveMigration, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, LibvirtInventory,
+                    LibvirtConsole, LibvirtEvents, ImageCache):
     """Guests on one libvirt daemon."""
 
     def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:
@@ -56,6 +57,6 @@ class LibvirtDriver(Driver, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, Li
 
 
 def make(conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> LibvirtDriver:
-    for section in (compute_conf, compute_cpus, guest_disks, libvirt_conf, pci):
+    for section in (compute_conf, compute_cpus, guest_disks, libvirt_conf, live_migration, pci):
         section.register(conf)
     return LibvirtDriver(conf, state_path)

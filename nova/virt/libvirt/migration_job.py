@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A migration that libvirt carries out, as its source watches it: how far it is, when it has had its time, and what is
+asked of it meanwhile."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from oslo_config import cfg
+
+from nova import concurrency, errors
+from nova.virt.libvirt.connection import Connection
+from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Watch
+
+LOG = logging.getLogger(__name__)
+GIB = 1 << 30
+#: Seconds between two looks whether it has ended, and between two looks how far it is.
+TICK, LOOK_EVERY = 0.05, 0.5
+#: Milliseconds that a guest may stand still as QEMU has it by itself.
+FIRST_DOWNTIME = 300
+
+
+def counters(stats: dict[str, Any]) -> Counters:
+    """libvirt's numbers of a job in our words."""
+    return Counters(**{name: int(stats.get(name, 0)) for name in (
+        "memory_total", "memory_processed", "memory_remaining", "disk_total", "disk_processed", "disk_remaining")})
+
+
+def downtimes(most: int, steps: int, delay: float) -> list[tuple[float, int]]:
+    """When, in seconds from the beginning, a guest may stand still for how many milliseconds."""
+    first = min(FIRST_DOWNTIME, most)
+    return [(i * delay, first + round((most - first) * i / steps)) for i in range(steps + 1)]
+
+
+class Job:
+    """``start(dom)`` blocks until the migration is over; None: it is found under way."""
+
+    def __init__(self, connection: Connection, uuid: str, conf: cfg.ConfigOpts, gib: float,
+                 start: Callable[[Any], Any] | None) -> None:
+        self._connection, self._uuid, self._options = connection, uuid, conf.libvirt
+        self._start, self._ended = start, concurrency.Event()
+        self._error: Exception | None = None
+        self._aborted: str | None = None
+        self._forced = False
+        gib = max(2.0, gib)
+        o = self._options
+        self._steps = downtimes(o.live_migration_downtime, o.live_migration_downtime_steps,
+                                o.live_migration_downtime_delay * gib)
+        self._timeout = o.live_migration_completion_timeout * gib
+
+    def run(self, watch: Watch) -> None:
+        """Until it is over, however. :class:`errors.Conflict` when it was aborted; what libvirt says of a failure."""
+        if ABORT in watch.wanted(0):
+            raise errors.Conflict("The live migration was aborted.")
+        concurrency.spawn(self._carry_out, name=f"migrate-{self._uuid}")
+        try:
+            self._attend(watch)
+        except BaseException:
+            self._abort("its operation has ended")
+            self._ended.wait(60)
+            raise
+        if self._aborted is not None and self._error is not None:
+            raise errors.Conflict(self._aborted)
+        if self._error is not None:
+            raise self._error
+
+    def _carry_out(self) -> None:
+        try:
+            if self._start is not None:
+                self._connection.domain(self._uuid, self._start)
+            else:
+                while self._connection.domain(self._uuid, _under_way):
+                    concurrency.sleep(LOOK_EVERY)
+        except Exception as e:
+            self._error = e
+        finally:
+            self._ended.set()
+
+    def _attend(self, watch: Watch) -> None:
+        began = looked = concurrency.monotonic()
+        while not self._ended.wait(TICK):
+            self._obey(watch.wanted(0))
+            now = concurrency.monotonic()
+            if now - looked >= LOOK_EVERY:
+                looked = now
+                self._look(watch, now - began)
+
+    def _look(self, watch: Watch, age: float) -> None:
+        stats = self._quietly(lambda dom: dom.jobStats())
+        if stats and stats.get("memory_total"):
+            watch.report(counters(stats))
+        while self._steps and age >= self._steps[0][0]:
+            _, milliseconds = self._steps.pop(0)
+            if milliseconds != FIRST_DOWNTIME:
+                self._quietly(functools.partial(_stand_still, milliseconds))
+        if self._timeout and age >= self._timeout and self._aborted is None:
+            if self._options.live_migration_timeout_action == "force_complete":
+                self._force()
+            else:
+                self._abort(f"The live migration did not come to an end within {self._timeout:g} s.")
+
+    def _obey(self, wanted: frozenset[str]) -> None:
+        if ABORT in wanted and self._aborted is None:
+            self._abort("The live migration was aborted.")
+        elif FORCE_COMPLETE in wanted:
+            self._force()
+
+    def _abort(self, why: str) -> None:
+        LOG.info("the migration of guest %s is broken off: %s", self._uuid, why)
+        if self._quietly(lambda dom: dom.abortJob()) is not None:
+            self._aborted = why
+
+    def _force(self) -> None:
+        if self._forced:
+            return
+        post_copy = self._options.live_migration_permit_post_copy
+        done = self._quietly(lambda dom: dom.migrateStartPostCopy() if post_copy else dom.suspend())
+        self._forced = done is not None
+
+    def _quietly(self, work: Callable[[Any], Any]) -> Any:
+        """The job may be over, or not there yet: that is seen elsewhere."""
+        try:
+            return self._connection.domain(self._uuid, work)
+        except (errors.HostFailure, errors.NotFound) as e:
+            LOG.debug("guest %s on its way: %s", self._uuid, e.message)
+            return None
+
+
+def _stand_still(milliseconds: int, dom: Any) -> None:
+    dom.migrateSetMaxDowntime(milliseconds)
+
+
+def _under_way(dom: Any) -> bool:
+    return bool(dom.jobInfo()[0])
+
+
+def under_way(connection: Connection, uuid: str) -> bool:
+    """Whether libvirt does something with the guest now."""
+    return connection.domain(uuid, _under_way)

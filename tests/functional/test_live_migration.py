@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running server goes to another host; whatever goes wrong before it is there leaves it where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nova import errors
+from nova.store.moves import LIVE, Move, Moves
+from tests.functional import truth
+from tests.functional.cloud import FLAVOR, Cloud
+
+RUNNING = frozenset({"running"})
+STEPS = {"prepare_arrival": "prepare", "copy": "migrate", "welcome": "arrive", "see_off": "leave"}
+ANY_TIME = RUNNING | {"queued", "preparing"}
+
+
+@pytest.fixture
+def three(make_cloud: Callable[..., Cloud]) -> Cloud:
+    """One cell, three hosts."""
+    return make_cloud(hosts_count=3)
+
+
+def boot(cloud: Cloud, host: str = "host1", **values: Any) -> str:
+    """A server that runs on that host."""
+    uuid = cloud.boot(force_host=host, **values)[0]
+    assert cloud.wait_state(uuid, "active")["host"] == host
+    return uuid
+
+
+def knobs(cloud: Cloud, host: str) -> Any:
+    return cloud.hosts[host].manager.driver.knobs
+
+
+def moves(cloud: Cloud, uuid: str) -> list[Move]:
+    cell = cloud.cells.get(truth.mapping(cloud, uuid)["cell_uuid"])
+    return [move for move in Moves(cloud.cells).of_server(cell, uuid) if move.type == LIVE]
+
+
+def migrate(cloud: Cloud, uuid: str, host: str | None = None, **values: Any) -> None:
+    cloud.operations.live_migrate(cloud.context(admin=True), uuid, host, **values)
+
+
+def say(cloud: Cloud, uuid: str, kind: str, allowed: frozenset[str] = ANY_TIME) -> None:
+    """To the migration that is under way."""
+    number = moves(cloud, uuid)[-1].id
+    cloud.operations.signal_live_migration(cloud.context(admin=True), uuid, number, kind, allowed)
+
+
+def under_way(cloud: Cloud, uuid: str, status: str = "running") -> Move:
+    cloud.wait(lambda: moves(cloud, uuid)[-1].status == status, what=f"the migration is {status}")
+    return moves(cloud, uuid)[-1]
+
+
+def ended(cloud: Cloud, uuid: str, status: str, host: str) -> Move:
+    """The last migration has ended like that, the server is active on that host and holds nothing elsewhere."""
+    row = truth.settled(cloud, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud), what="every operation has ended")
+    move = moves(cloud, uuid)[-1]
+    assert (row["vm_state"], row["host"], move.status, move.open) == ("active", host, status, False), row["fault"]
+    assert truth.guests(cloud) == {uuid: host}
+    assert list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, host)]
+    assert truth.claim_of(cloud, move.uuid) == {}
+    assert truth.port_hosts(cloud, uuid) == {host}
+    return move
+
+
+def test_it_goes_to_another_host_and_back(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    boots = cloud.hosts["host1"].manager.driver.guests.get(uuid).boots
+    addresses = cloud.server(uuid)["addresses"]
+    migrate(cloud, uuid)
+    assert cloud.server(uuid)["task_state"] == "migrating"
+    move = ended(cloud, uuid, "completed", "host2")
+    assert (move.places["source_compute"], move.places["dest_compute"]) == ("host1", "host2")
+    assert cloud.server(uuid)["addresses"] == addresses
+    assert cloud.hosts["host2"].manager.driver.guests.get(uuid).boots == boots  # it was not booted anew
+    migrate(cloud, uuid, "host1")
+    ended(cloud, uuid, "completed", "host1")
+    assert truth.actions(cloud, uuid) == [("create", "done"), (LIVE, "done"), (LIVE, "done")]
+    assert [e["event"] for e in truth.events(cloud, uuid, LIVE)] == [
+        "conductor_live_migrate_instance", "compute_check_can_live_migrate_source", "compute_pre_live_migration",
+        "compute_live_migration", "conductor_live_migration_switch", "compute_post_live_migration_at_destination",
+        "compute_post_live_migration"]
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_its_counters_tell_how_far_it_is(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, "host1").hang("copy")
+    migrate(cloud, uuid)
+    cloud.wait(lambda: moves(cloud, uuid)[-1].progress, what="it tells how far it is")
+    told = moves(cloud, uuid)[-1].progress
+    assert told["memory_total_bytes"] == 512 << 20 and told["disk_total_bytes"] == 1 << 30
+    assert 0 < told["memory_remaining_bytes"] < told["memory_total_bytes"]
+    assert told["memory_processed_bytes"] + told["memory_remaining_bytes"] == told["memory_total_bytes"]
+    assert truth.operation(cloud, uuid, LIVE)["progress"] in (94, 95)
+    say(cloud, uuid, "force_complete")
+    ended(cloud, uuid, "completed", "host2")
+    assert ("live_migration_force_complete", "done") in truth.actions(cloud, uuid)
+
+
+def test_a_destination_that_refuses_is_passed_over(three: Cloud) -> None:
+    uuid = boot(three)
+    for host in ("host2", "host3"):
+        knobs(three, host).fail("prepare_arrival", times=1, message="Another processor.")
+    knobs(three, "host3").reset()
+    migrate(three, uuid)
+    ended(three, uuid, "completed", "host3")
+    assert truth.operation(three, uuid, LIVE)["state"] == "done"
+
+
+def test_when_all_refuse_it_stays(three: Cloud) -> None:
+    uuid = boot(three)
+    for host in ("host2", "host3"):
+        knobs(three, host).fail("prepare_arrival", message="Another processor.")
+    migrate(three, uuid)
+    ended(three, uuid, "error", "host1")
+    assert truth.operation(three, uuid, LIVE)["fault"]["message"] == "Another processor. (2 hosts tried)"
+
+
+@pytest.mark.parametrize(("where", "method"), [
+    ("host1", "examine"), ("host2", "prepare_arrival"), ("host1", "migrate")])
+def test_a_failure_before_it_has_left_leaves_it_where_it_was(cloud: Cloud, where: str, method: str) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, where).fail(method, times=1, message="Out of order.")
+    migrate(cloud, uuid)
+    ended(cloud, uuid, "failed" if method == "migrate" else "error", "host1")
+    assert truth.operation(cloud, uuid, LIVE)["fault"]["message"] == "Out of order."
+    migrate(cloud, uuid)
+    ended(cloud, uuid, "completed", "host2")
+
+
+@pytest.mark.parametrize(("where", "method"), [("host2", "welcome"), ("host1", "see_off")])
+def test_once_it_has_left_there_is_only_forward(cloud: Cloud, where: str, method: str) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, where).fail(method, times=2)
+    migrate(cloud, uuid)
+    ended(cloud, uuid, "completed", "host2")
+
+
+def test_aborted_while_it_runs(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, "host1").hang("copy")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid)
+    say(cloud, uuid, "abort")
+    say(cloud, uuid, "abort")
+    ended(cloud, uuid, "cancelled", "host1")
+    assert truth.actions(cloud, uuid)[1:] == [(LIVE, "failed"), ("live_migration_cancel", "done")]
+
+
+def test_aborted_while_it_is_prepared(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, "host2").hang("prepare_arrival")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid, "preparing")
+    with pytest.raises(errors.Invalid, match="is preparing"):
+        say(cloud, uuid, "abort", RUNNING)
+    say(cloud, uuid, "abort")
+    knobs(cloud, "host2").release("prepare_arrival")
+    ended(cloud, uuid, "cancelled", "host1")
+
+
+def test_one_at_a_time_leaves_a_host_and_one_that_waits_can_be_aborted(cloud: Cloud) -> None:
+    first, second, third = (boot(cloud, name=name) for name in ("one", "two", "three"))
+    knobs(cloud, "host1").hang("copy")
+    migrate(cloud, first)
+    under_way(cloud, first)
+    migrate(cloud, second)
+    migrate(cloud, third)
+    under_way(cloud, second, "queued")
+    say(cloud, second, "abort")
+    say(cloud, first, "force_complete")
+    knobs(cloud, "host1").release("copy")
+    states = {uuid: (truth.settled(cloud, uuid)["host"], moves(cloud, uuid)[-1].status)
+              for uuid in (first, second, third)}
+    assert states == {first: ("host2", "completed"), second: ("host1", "cancelled"), third: ("host2", "completed")}
+
+
+def test_of_two_at_once_exactly_one_wins(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, "host1").hang("copy")
+    migrate(cloud, uuid)
+    for attempt in (lambda: migrate(cloud, uuid), lambda: cloud.operations.stop(cloud.context(), uuid)):
+        with pytest.raises(errors.Conflict, match="task_state migrating"):
+            attempt()
+    knobs(cloud, "host1").release("copy")
+    ended(cloud, uuid, "completed", "host2")
+
+
+def test_hosts_that_will_not_do(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(cells_count=2, hosts_count=4)  # host1 and host3 are in the first cell
+    uuid = boot(cloud)
+    for host, told in (("nowhere", "could not be found"), ("host2", "could not be found in the cell")):
+        with pytest.raises(errors.Invalid, match=told):
+            migrate(cloud, uuid, host)
+    with pytest.raises(errors.Invalid, match="to current host"):
+        migrate(cloud, uuid, "host1", checked=True)
+    assert truth.settled(cloud, uuid)["vm_state"] == "active"
+    migrate(cloud, uuid, "host1")
+    ended(cloud, uuid, "error", "host1")
+    cloud.stop_host("host3")
+    truth.silence(cloud, "host3", 100)
+    with pytest.raises(errors.Invalid, match="unavailable"):
+        migrate(cloud, uuid, "host3", checked=True)
+    migrate(cloud, uuid, "host3")
+    ended(cloud, uuid, "error", "host1")
+    assert truth.operation(cloud, uuid, LIVE)["fault"]["message"].startswith("No valid host was found.")
+
+
+def test_a_destination_that_is_too_small(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(conf_options={"fake__memory_mb": 1024, "reserved_host_memory_mb": 0})
+    uuid = boot(cloud, flavor=FLAVOR | {"memory_mb": 1024})
+    other = boot(cloud, "host2")
+    migrate(cloud, uuid, "host2", force=True)
+    truth.settled(cloud, uuid)
+    assert moves(cloud, uuid)[-1].status == "error"
+    assert truth.guests(cloud) == {uuid: "host1", other: "host2"}
+
+
+@pytest.mark.parametrize(("where", "method"), [
+    ("host1", "examine"), ("host2", "prepare_arrival"), ("host1", "copy"), ("host2", "welcome"), ("host1", "see_off")])
+def test_deleted_in_every_phase(cloud: Cloud, where: str, method: str) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, where).hang(method)
+    migrate(cloud, uuid)
+    step = STEPS.get(method, method)
+    cloud.wait(lambda: [r["step"] for r in truth.open_rows(cloud)] == [step])
+    cloud.operations.delete(cloud.context(), uuid)
+    knobs(cloud, where).release(method)
+    cloud.wait_gone(uuid)
+    for _ in range(2):
+        for service in cloud.hosts.values():
+            service.manager.check()
+    truth.nothing_left(cloud)
