@@ -36,6 +36,8 @@ from nova.store import events, idempotency, phases
 LOG = logging.getLogger(__name__)
 #: Seconds between two nudges of a janitor for the same row of a host.
 _NUDGE_AGAIN = 5.0
+#: Operations that do not wait for a dead host: their step at API level, with which they go on.
+_WITHOUT_HOST = {"delete": "release", "soft_delete": "uncharge"}
 
 
 class Janitor:
@@ -119,13 +121,15 @@ class Janitor:
             computes = cell_services.list(conn, binary="nova-compute")
             lease = self._judgement.limit(computes)
             due = cell_operations.abandoned(conn, level="host", lease=lease)
-            deletes = cell_operations.abandoned(conn, level="host", lease=lease, action="delete")
+            deletes = {step: cell_operations.abandoned(conn, level="host", lease=lease, action=action)
+                       for action, step in _WITHOUT_HOST.items()}
             creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create")
             overdue = cell_operations.overdue(conn)
         down = {s["host"] for s in computes if s["age"] > lease}
         self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
         if self._judgement.may(cell.uuid, self._hearing(cell, computes)):
-            self._take_back(cell, [r for r in deletes if r["host"] in down], "release")
+            for step, rows in deletes.items():
+                self._take_back(cell, [r for r in rows if r["host"] in down], step)
             dead = {s["host"] for s in computes if self._judgement.is_down(s)}
             self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
             for row in due:

@@ -187,7 +187,7 @@ def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, 
         inputs, more = prepare(conn, fresh)
         seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
         row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level="api", step=shape.steps[0].name,
-                      inputs=inputs) | {"owner": None}
+                      inputs=inputs) | {"owner": None, "host": fresh["host"]}
         changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq} | more
         if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
             raise LostRaceError

@@ -77,6 +77,11 @@ _STOP, _START = Act({"os-stop": None}, "stopped"), Act({"os-start": None}, ACTIV
 STOP = after(_STOP, "a running server is stopped")
 START = after(_START, "a stopped server is started", _STOP)
 REBOOT = after(Act({"reboot": {"type": "HARD"}}, ACTIVE), "a server is restarted hard")
+_DELETE = Act(None, "soft-delete", method="DELETE", path="")
+SOFT_DELETE = after(_DELETE, "a running server is deleted where deleted ones are kept")
+_RESTORE = Act({"restore": None}, ACTIVE)
+RESTORE = after(_RESTORE, "a deleted server that was kept is restored", _DELETE)
+RESTORE_FAILS = after(_RESTORE, "its host cannot start it", _DELETE, fails="fake.power_on", ends="soft-delete")
 
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
@@ -84,10 +89,11 @@ SCENARIOS = {
     "create.schedule": BOOT, "create.record": BOOT, "create.dispatch": BOOT, "create.build": BOOT,
     "create.bury": NO_HOST, "create.reschedule": SECOND_HOST, "create.relieve": SECOND_HOST,
     "create.abandon": NO_HOST_BUILDS, "delete.destroy": REMOVE, "delete.release": REMOVE,
-    "delete_unplaced.withdraw": WITHDRAW,
+    "delete_unplaced.withdraw": WITHDRAW, "soft_delete.set_aside": SOFT_DELETE, "soft_delete.uncharge": SOFT_DELETE,
+    "restore.charge": RESTORE, "restore.power_on": RESTORE,
 }
 #: The same for the undo of a step.
-UNDOS = {"create.build": SECOND_HOST}
+UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from nova import errors
 from nova.context import RequestContext
-from nova.operations import Operations
+from nova.operations import Operations, deferred
 from tests.simulation.chaos import Chaos
 
 
@@ -44,10 +44,16 @@ STILL: dict[str, Button] = {
     "resume": lambda p: p.operations.resume(p.context, p.uuid),
 }
 
+DEFERRED: dict[str, Button] = {
+    "delete softly": lambda p: deferred.soft_delete(p.operations.deps, p.context, p.uuid),
+    "restore": lambda p: p.operations.restore(p.context, p.uuid),
+}
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
     **POWER,
     **STILL,
+    **DEFERRED,
 }
 
 #: What brings a new server into the state that a button needs.

@@ -35,7 +35,6 @@ TABLE: list[tuple[str, Any, str, str | None, int, str, str]] = [
     ("changePassword", {"adminPass": "x"}, "active", "stopped", 501, "demo", "2.1"),
     ("trigger_crash_dump", None, "rescued", "stopped", 400, "demo", "2.17"),
     ("injectNetworkInfo", None, "active", None, 409, "admin", "2.1"),
-    ("restore", None, "soft-delete", "active", 409, "demo", "2.1"),
 ]
 NOT_LOCKED = {"createImage", "createBackup"}
 

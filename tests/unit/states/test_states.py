@@ -89,6 +89,6 @@ def test_only_a_hard_reboot_overtakes() -> None:
     overtaking = {name for name, rule in states.TRANSITIONS.items()
                   if rule.running is not None and rule.task_states != frozenset({None})}
     of_a_migration = {"abort_live_migration", "force_complete"}
-    assert overtaking - of_a_migration == {"create", "delete", "evacuate", "reboot_hard"}
+    assert overtaking - of_a_migration == {"create", "delete", "evacuate", "reboot_hard", "soft_delete"}
     tasks = states.TRANSITIONS["reboot_hard"].task_states
     assert tasks is not None and "rebooting" in tasks and "deleting" not in tasks and "powering-off" not in tasks
