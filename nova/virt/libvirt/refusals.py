@@ -54,7 +54,7 @@ def _offers(draft: Draft) -> None:
     if asked.word("secure_boot") == "required" and not offers.secure_boot:
         raise _lacks("UEFI firmware with secure boot (package ovmf)")
     if asked.word("tpm_version") is not None and not offers.tpm_emulator:
-        raise _lacks("an emulated TPM (package swtpm)")
+        raise _lacks("emulated TPM (package swtpm)")
 
 
 def _lacks(what: str) -> errors.HostFailure:
