@@ -58,6 +58,10 @@ OPTS: list[cfg.Opt] = [
                     "1 GiB."),
     cfg.IntOpt("mem_stats_period_seconds", default=10, min=0,
                help="How often guests report their memory use; 0 turns it off."),
+    cfg.PortOpt("handover_port", default=8772,
+                help="TCP port at my_ip where other hosts fetch the disks of guests that move to them while they are "
+                     "stopped: plain HTTP, each file by a signed URL. Only open while disks wait; 0 takes any port, "
+                     "and a move then begins anew when this host is restarted meanwhile."),
     cfg.IntOpt("connect_timeout", default=30, min=1,
                help="Seconds until a libvirt daemon that does not answer is given up."),
 ]

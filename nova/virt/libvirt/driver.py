@@ -10,14 +10,15 @@ from oslo_config import cfg
 from nova.conf import compute as compute_conf
 from nova.conf import compute_cpus, guest_disks, live_migration, pci
 from nova.conf import libvirt as libvirt_conf
+from nova.host.handover import Handover
 from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
 from nova.virt.libvirt.console import LibvirtConsole
 from nova.virt.libvirt.events import LibvirtEvents
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.inventory import LibvirtInventory
-from nova.virt.libvirt.lifecycle import LibvirtLifecycle
 from nova.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova.virt.libvirt.pause import LibvirtPause
+from nova.virt.libvirt.resize import LibvirtResize
 from nova.virt.libvirt.snapshots import LibvirtSnapshots
 from nova.virt.types import ImageSource
 
@@ -30,12 +31,14 @@ CAPABILITIES = Capabilities(
 )
 
 
-class LibvirtDriver(Driver, LibvirtLiveMigration, LibvirtLifecycle, LibvirtPause, LibvirtSnapshots, LibvirtInventory,
+class LibvirtDriver(Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtSnapshots, LibvirtInventory,
                     LibvirtConsole, LibvirtEvents, ImageCache):
     """Guests on one libvirt daemon."""
 
     def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:
         self.hypervisor = Hypervisor(conf, state_path)
+        self.handover = Handover(self.hypervisor.instances, state_path / "handover.key", compute_conf.host_ip(conf),
+                                 conf.libvirt.handover_port)
         self._listeners: list[Listener] = []
         self.hypervisor.opened.append(self.watch)
 
@@ -45,8 +48,10 @@ class LibvirtDriver(Driver, LibvirtLiveMigration, LibvirtLifecycle, LibvirtPause
 
     def start(self) -> None:
         self.hypervisor.start()
+        self.hand_out_again()
 
     def stop(self) -> None:
+        self.handover.stop()
         self.hypervisor.stop()
 
     def cache_image(self, image: ImageSource) -> None:

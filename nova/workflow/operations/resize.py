@@ -27,7 +27,7 @@ CONFIRM = Shape("confirmResize", "Keep a server as it was resized or moved.", (
     StepShape("drop", "host", "Remove the disks that were put aside.", event="compute_confirm_resize",
               place="source_compute"),
     StepShape("settle", "api", "Release the former claim and what is charged too much.", sure=True, lean=True),
-))
+), ability="Resize")
 
 REVERT = Shape("revertResize", "Take a server back to its former host and flavor.", (
     StepShape("withdraw", "host", "Remove the guest that had arrived.", event="compute_revert_resize", sure=True,
@@ -35,4 +35,4 @@ REVERT = Shape("revertResize", "Take a server back to its former host and flavor
     StepShape("back", "api", "Addresses, record, claim and charge are the former ones again.", sure=True),
     StepShape("restore", "host", "Take the disks that were put aside and start the guest.",
               event="compute_finish_revert_resize", place="source_compute"),
-))
+), ability="Resize")
