@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from nova import concurrency, errors, states
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
-from nova.operations.acceptance import Deps, Prepared, accept_at_api, accept_on_host, check_state, located
+from nova.operations.acceptance import (
+    Deps,
+    Prepared,
+    accept_at_api,
+    accept_on_host,
+    check_state,
+    living_host,
+    located,
+)
 from nova.workflow.operations import BACKUP, SHELVE, SHELVE_OFFLOAD, SNAPSHOT, UNSHELVE
 from nova.workflow.shape import Shape
 
@@ -44,8 +52,13 @@ def _with_image(deps: Deps, context: RequestContext, uuid: str, shape: Shape, na
     _, server = located(deps, context, uuid)
     check_state(server, transition, said)
     image = deps.snapshots.describe(context, server, concurrency.uuid4(), name, *kind)
-    row = accept_at_api(deps, context, uuid, shape, transition, said,
-                        prepare=lambda conn, fresh: ({"image": image, "host": fresh["host"]} | more, {}))
+
+    def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
+        if living_host(conn, fresh["host"], deps.lease) is None:
+            raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
+        return {"image": image, "host": fresh["host"]} | more, {}
+
+    row = accept_at_api(deps, context, uuid, shape, transition, said, prepare=prepare)
 
     def register(conn: sa.Connection) -> None:
         if mappings.raise_fence(conn, uuid, row["epoch"]):

@@ -36,13 +36,8 @@ _NO_SHARES = "there is no share service"
 REFUSALS: dict[str, Refusal] = {
     "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
-    "shelve": Refusal("shelve", "shelve", virt.Snapshots),
-    "shelve_offload": Refusal("shelve_offload", "shelveOffload", virt.Snapshots),
-    "unshelve": Refusal("unshelve", "unshelve", virt.Snapshots),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
     "evacuate": Refusal("evacuate", "evacuate", virt.Resize),
-    "create_image": Refusal("snapshot", "createImage", virt.Snapshots),
-    "create_backup": Refusal("backup", "createBackup", virt.Snapshots),
     "change_password": Refusal("change_password", "changePassword", "its host cannot talk to a guest agent",
                                errors.NotSupported),
     "crash_dump": Refusal("crash_dump", "trigger_crash_dump", "its host cannot inject an interrupt", errors.Invalid),

@@ -19,6 +19,7 @@ from nova.api.compute import (
     flavor_extra_specs,
     flavors,
     floating_ips,
+    host_drains,
     hypervisors,
     images,
     instance_actions,
@@ -35,6 +36,7 @@ from nova.api.compute import (
     removed,
     security_groups,
     server_actions,
+    server_copies,
     server_create,
     server_events,
     server_groups,
@@ -135,6 +137,8 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
     controllers: list[tuple[tuple[Route, ...], Any]] = [
         (servers.ROUTES, servers.Servers(deps.api, deps.servers, deps.operations, reader, hosts, deps.conf)),
         (server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
+        (server_copies.ROUTES, server_copies.ServerCopies(deps.api, deps.operations, hosts, deps.quota,
+                                                          deps.conf.image.public_endpoint)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]
     explain = placement_explain.PlacementExplain(deps.operations, reader)
@@ -166,6 +170,7 @@ def _reports(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
         Resource(external_events.ROUTES, external_events.ExternalEvents(deps.operations, deps.servers)),
         Resource(remote_consoles.TOKEN_ROUTES, remote_consoles.ConsoleAuthTokens()),
         Resource(old_hosts.ROUTES, old_hosts.OldHosts(hosts)),
+        Resource(host_drains.ROUTES, host_drains.HostDrains(deps.api)),
         Resource(usage_audit.ROUTES, usage_audit.UsageAudit(hosts)),
     ]
 

@@ -34,9 +34,6 @@ ROUTES = (
     _action("resume", "resume", "os-suspend-server:resume", "Go on from saved memory"),
     _action("rescue", "rescue", "os-rescue", "Boot a rescue image", bodies.RESCUE, 200),
     _action("unrescue", "unrescue", "os-unrescue", "Leave the rescue image"),
-    _action("shelve", "shelve", "os-shelve:shelve", "Keep an image and stop"),
-    _action("shelveOffload", "shelve_offload", "os-shelve:shelve_offload", "Free the host of a shelved server"),
-    _action("unshelve", "unshelve", "os-shelve:unshelve", "Bring a shelved server back", bodies.UNSHELVE),
     _action("rebuild", "rebuild", "servers:rebuild", "Replace the root disk", bodies.REBUILD),
     _action("resize", "resize", "servers:resize", "Change the flavor", bodies.RESIZE),
     _action("confirmResize", "confirm_resize", "servers:confirm_resize", "Keep the new flavor", success=204),
@@ -45,8 +42,6 @@ ROUTES = (
     _action("os-migrateLive", "migrate_live", "os-migrate-server:migrate_live", "Move while running",
             bodies.MIGRATE_LIVE),
     _action("evacuate", "evacuate", "os-evacuate", "Build anew when the host is down", bodies.EVACUATE, 200),
-    _action("createImage", "create_image", "servers:create_image", "Make an image of the disk", bodies.CREATE_IMAGE),
-    _action("createBackup", "create_backup", "os-create-backup", "Make an image in a rotation", bodies.CREATE_BACKUP),
     _action("changePassword", "change_password", "os-admin-password", "Set the guest's password",
             bodies.CHANGE_PASSWORD),
     _action("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "Have the guest dump its memory",
@@ -56,8 +51,7 @@ ROUTES = (
     _action("restore", "restore", "os-deferred-delete:restore", "Undo a soft delete"),
     _action("forceDelete", "force_delete", "os-deferred-delete:force", "Delete now"),
 )
-_TO_HOST = {"migrate": "os-migrate-server:migrate:host", "os-migrateLive": "os-migrate-server:migrate_live:host",
-            "unshelve": "os-shelve:unshelve_to_host"}
+_TO_HOST = {"migrate": "os-migrate-server:migrate:host", "os-migrateLive": "os-migrate-server:migrate_live:host"}
 
 
 class ServerRequests:
@@ -88,22 +82,6 @@ class ServerRequests:
 
     def unrescue(self, request: Request) -> None:
         self._refuse(request, "unrescue")
-
-    def shelve(self, request: Request) -> None:
-        self._refuse(request, "shelve")
-
-    def shelve_offload(self, request: Request) -> None:
-        self._refuse(request, "shelve_offload")
-
-    def unshelve(self, request: Request) -> None:
-        place = self._to_host(request, "unshelve")
-        zone = place.get("availability_zone") if request.version >= (2, 77) else None
-
-        def check() -> None:
-            if zone is not None and zone not in set(self._hosts.zones(fresh=True).values()):
-                raise errors.Invalid("The requested availability zone is not available")
-
-        self._refuse(request, "unshelve", check)
 
     def rebuild(self, request: Request) -> None:
         wanted = request.body_json["rebuild"]
@@ -149,12 +127,6 @@ class ServerRequests:
                 raise errors.Invalid(f"Compute service of {row['host']} is still in use.")
 
         self._refuse(request, "evacuate", check)
-
-    def create_image(self, request: Request) -> None:
-        self._refuse(request, "create_image")
-
-    def create_backup(self, request: Request) -> None:
-        self._refuse(request, "create_backup")
 
     def change_password(self, request: Request) -> None:
         self._refuse(request, "change_password")

@@ -25,7 +25,9 @@ OTHER_STATUS: dict[Key, str] = {
     ("POST", "/servers/{id}/action", "removeFloatingIp"): "202: what clients of the time expect of an action"}
 
 #: What the reference implementation does not have.
-OUR_OWN: set[Key] = {("POST", "/os-placement-explain", ""), ("GET", "/servers/events", "")}
+OUR_OWN: set[Key] = {("POST", "/os-placement-explain", ""), ("GET", "/servers/events", ""),
+                     ("GET", "/os-host-drains", ""), ("POST", "/os-host-drains", ""), ("GET", "/os-host-drains/{}", ""),
+                     ("DELETE", "/os-host-drains/{}", "")}
 
 
 def wanted() -> list[dict[str, str]]:
