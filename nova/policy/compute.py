@@ -110,6 +110,8 @@ member      os-volumes:snapshots:create os-volumes:snapshots:delete     # Create
 admin       compute:aggregates:images                                   # Pre-cache images on an aggregate
 member      compute:placement-explain                                   # Ask what would become of a create
 admin       compute:placement-explain:hosts                             # See in it hosts by name and their weights
+admin       compute:host-drains:index compute:host-drains:show          # See which hosts are being emptied
+admin       compute:host-drains:create compute:host-drains:delete       # Empty hosts
 admin       compute:servers:create:requested_destination                # Ask for a host that the scheduler checks
 nobody      compute:servers:resize:cross_cell                           # Resize across cells
 reader      compute:server:topology:index                               # Guest NUMA topology

@@ -29,7 +29,7 @@ Record = tuple[Key, str, int]
 WALKERS = ("test_routes.py::test_strangers", "test_routes.py::test_readers", "test_routes.py::test_nonsense",
            "test_routes.py::test_odd", "test_matrix.py", "tests/fuzz/")
 #: Paths of our own that look like those of the table.
-OWN_PATHS = ("/servers/events", "/os-placement-explain")
+OWN_PATHS = ("/servers/events", "/os-placement-explain", "/os-host-drains", "/os-host-drains/{id}")
 
 RECORDS: set[Record] = set()
 

@@ -117,3 +117,23 @@ def test_operations_and_why_as_commands(config: Path) -> None:
     api.dispose()
     refused = run("nova.cmd.manage", config, "operation", "cancel", operation)
     assert refused.returncode == 1 and "there is no operation" in refused.stderr
+
+
+def test_a_drain_as_commands(config: Path) -> None:
+    api = Database(f"sqlite:///{config.parent}/api.sqlite")
+    with api.write() as conn:
+        cell = next(c for c in mappings.list_cells(conn) if c["name"] == "cell1")
+        mappings.map_host(conn, "node7", cell["uuid"])
+    made = run("nova.cmd.manage", config, "host", "drain", "node7", "--cold", "--parallel", "3", "--reason", "fans")
+    assert made.returncode == 0, made.stderr
+    [drain] = json.loads(made.stdout)
+    assert (drain["host"], drain["mode"], drain["parallel"], drain["state"]) == ("node7", "cold", 3, "open")
+    again = run("nova.cmd.manage", config, "host", "drain", "node7")
+    assert again.returncode == 1 and "being emptied already" in again.stderr
+    shown = json.loads(run("nova.cmd.manage", config, "host", "drain-status", "node7").stdout)
+    assert (shown["uuid"], shown["reason"], shown["servers"]) == (drain["uuid"], "fans", [])
+    cancelled = run("nova.cmd.manage", config, "host", "drain-cancel", drain["uuid"])
+    assert json.loads(cancelled.stdout)[0]["state"] == "cancelled"
+    with api.write() as conn:
+        conn.execute(mappings.host_mappings.delete())
+    api.dispose()

@@ -20,6 +20,7 @@ from nova.api.compute import (
     flavors,
     floating_ips,
     host_drains,
+    host_drains,
     hypervisors,
     images,
     instance_actions,
@@ -170,6 +171,7 @@ def _reports(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
         Resource(external_events.ROUTES, external_events.ExternalEvents(deps.operations, deps.servers)),
         Resource(remote_consoles.TOKEN_ROUTES, remote_consoles.ConsoleAuthTokens()),
         Resource(old_hosts.ROUTES, old_hosts.OldHosts(hosts)),
+        Resource(host_drains.ROUTES, host_drains.HostDrains(deps.api)),
         Resource(host_drains.ROUTES, host_drains.HostDrains(deps.api)),
         Resource(usage_audit.ROUTES, usage_audit.UsageAudit(hosts)),
     ]

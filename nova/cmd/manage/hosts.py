@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nova-manage host: the keys with which hosts sign what they say on the bus."""
+"""nova-manage host: the keys with which hosts sign what they say on the bus, and emptying a host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from nova.cmd.commandline import Tool
+from nova.cmd.manage.drains import drain, drain_cancel, drain_status
 from nova.cmd.manage.tool import State
 from nova.cmd.wiring.bus import keys_path
 from nova.rpc.keyring import SERVICES, Keyring, host_key
@@ -42,3 +43,8 @@ def enroll(state: State, hostname: str | None, output: Path | None, renew: bool)
         ring.only(host_key(hostname)).save(output)
     state.show(["Key", "File", "State"],
                [[key, directory / f"{key}.key", "made" if key in made else "kept"] for key in wanted])
+
+
+host.add_command(drain)
+host.add_command(drain_status)
+host.add_command(drain_cancel)

@@ -48,7 +48,9 @@ OTHER_ROLES: dict[Key, tuple[str, str]] = {
 SINCE: dict[Key, tuple[tuple[int, int], str]] = {
     ("PUT", "/servers/{}/os-volume_attachments/{}", ""): ((2, 85), "member")}
 #: Operations of our own: the table cannot know them.
-OWN: dict[Key, str] = {("POST", "/os-placement-explain", ""): "member", ("GET", "/servers/events", ""): "reader"}
+OWN: dict[Key, str] = {("POST", "/os-placement-explain", ""): "member", ("GET", "/servers/events", ""): "reader",
+                       ("GET", "/os-host-drains", ""): "admin", ("POST", "/os-host-drains", ""): "admin",
+                       ("GET", "/os-host-drains/{}", ""): "admin", ("DELETE", "/os-host-drains/{}", ""): "admin"}
 #: Open to whoever has a token, without a rule; all other operations want a token of a project.
 UNRULED = ("/flavors", "/images")
 #: What belongs to the cloud or to the project in the path: a stranger is told that he may not.
