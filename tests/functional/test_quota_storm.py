@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from nova import concurrency, errors
+from nova.conductor.audit import Auditor
 from nova.conductor.workflows import delete as conductor_delete
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
@@ -131,3 +135,61 @@ def test_limits_of_users_hold_at_once(accepting: Cloud) -> None:
     assert len(kept) + refused == REQUESTS and most <= LIMIT == len(kept)
     assert recount(cloud, "p1", "u0").get("instances", 0) <= MINE
     assert truth.usage(cloud) == recount(cloud, "p1")
+
+
+def test_five_hundred_resizes_at_once(make_cloud: Callable[..., Cloud]) -> None:
+    """Twenty tasks ask for other flavors of ten servers, confirm and revert what they find, and delete some."""
+    cores, servers = 16, 10
+    cloud = make_cloud(hosts_count=3, conf_options={
+        "quota__instances": servers, "quota__cores": cores, "quota__ram": -1, "fake__vcpus": 100})
+    flavors = [FLAVOR | {"flavorid": str(n), "vcpus": n} for n in range(1, 5)]
+    uuids = cloud.boot(count=servers, flavor=flavors[0])
+    for uuid in uuids:
+        cloud.wait_state(uuid, "active")
+    told: dict[str, int] = {}
+    most: list[int] = []
+    over = concurrency.Event()
+
+    def attempt(work: Callable[[], object]) -> None:
+        try:
+            work()
+            kind = "accepted"
+        except errors.NovaError as e:
+            kind = type(e).__name__
+        told[kind] = told.get(kind, 0) + 1
+
+    def work(task: int) -> None:
+        context, dice = cloud.context(), random.Random(task)
+        for _ in range(REQUESTS // TASKS):
+            uuid, flavor = dice.choice(uuids), dice.choice(flavors)
+            attempt(functools.partial(cloud.operations.resize, context, uuid, flavor))
+            end = dice.choice([cloud.operations.confirm_resize, cloud.operations.revert_resize])
+            with contextlib.suppress(errors.NovaError):
+                end(context, dice.choice(uuids))
+        if task % 7 == 0:
+            cloud.operations.delete(context, uuids[task % 3])
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            most.append(truth.usage(cloud).get("cores", 0))
+
+    watcher = concurrency.spawn(watch)
+    tasks = [concurrency.spawn(work, number) for number in range(TASKS)]
+    assert all(task.join(300) for task in tasks)
+    cloud.wait(lambda: not truth.open_rows(cloud), what="every operation has ended")
+    over.set()
+    assert watcher.join(120)
+    assert max(most) <= cores and sum(told.values()) == REQUESTS and told["accepted"] > servers, told
+    assert {"OverQuota", "Conflict"} <= set(told)
+    assert truth.usage(cloud) == recount(cloud, "p1")
+    assert Auditor(cloud.api, cloud.cells).scan() == []
+    left = [uuid for uuid in uuids if cloud.server(uuid) is not None]
+    for uuid in left:
+        if cloud.server(uuid)["vm_state"] == "resized":  # type: ignore[index]
+            cloud.operations.confirm_resize(cloud.context(), uuid)
+            cloud.wait_state(uuid, "active")
+    assert truth.usage(cloud)["cores"] == sum(cloud.server(uuid)["vcpus"] for uuid in left)  # type: ignore[index]
+    for uuid in left:
+        cloud.operations.delete(cloud.context(), uuid)
+        cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
