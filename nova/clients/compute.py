@@ -32,3 +32,8 @@ class ComputeClient:
         """The end of a guest's serial console log. Raises NotFound, NotSupported, Unavailable."""
         return str(self._bus.call(context, TOPIC, "console_output", namespace=NAMESPACE, server=host,
                                   timeout=self._timeout, args={"uuid": uuid, "length": length}))
+
+    def diagnostics(self, context: RequestContext, host: str, uuid: str, common: bool) -> dict[str, Any]:
+        """What the hypervisor counts of a guest. Raises NotFound, NotSupported, Unavailable."""
+        return dict(self._bus.call(context, TOPIC, "diagnostics", namespace=NAMESPACE, server=host,
+                                   timeout=self._timeout, args={"uuid": uuid, "common": common}))

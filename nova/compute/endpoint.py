@@ -30,3 +30,6 @@ class ComputeEndpoint(Endpoint):
 
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)
+
+    def diagnostics(self, context: RequestContext, uuid: str, common: bool) -> dict[str, Any]:
+        return self._manager.diagnostics(uuid, common)

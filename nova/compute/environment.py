@@ -51,16 +51,17 @@ class HostEnvironment:
 def guest_of(work: Work) -> GuestSpec:
     """The guest that a driver shall run for this server."""
     server, image = work.instance, work.image
-    flavor = server.flavor
+    flavor, secrets = server.flavor, work.secrets or {}
     return GuestSpec(
         uuid=server.uuid, name=server.name or server.uuid, display_name=server.display_name, vcpus=server.vcpus,
         memory_mb=server.memory_mb, root_gb=server.root_gb, ephemeral_gb=server.ephemeral_gb,
         swap_mb=int(flavor.get("swap") or 0), image=_source(image) if image else None,
         nics=tuple(Nic.from_vif(v) for v in server.network_info or []), project_id=server.project_id,
         user_id=server.user_id, user_data=server.user_data, key_data=server.key_data,
+        admin_pass=secrets.get("admin_pass"), files=secrets.get("files") or {}, hostname=server.hostname or "",
+        key_name=server.key_name,
         metadata=server.metadata or {}, flavor=flavor, extra_specs=flavor.get("extra_specs") or {},
         image_properties=server.image_properties or {}, config_drive=server.config_drive == "True",
-        files=(work.secrets or {}).get("files") or {}, hostname=server.hostname or "", key_name=server.key_name,
         launch_index=server.launch_index or 0, availability_zone=server.availability_zone or "",
         security_groups=tuple(server.security_groups or ()))
 

@@ -22,7 +22,8 @@ from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.store import Store
 from nova.objects.work import Work
-from nova.virt.interfaces import Console
+from nova.virt import diagnostics
+from nova.virt.interfaces import Console, Diagnostics
 from nova.workflow import Row, Runner
 
 LOG = logging.getLogger(__name__)
@@ -201,6 +202,12 @@ class ComputeManager:
         self.driver.require(Console)
         text: str = self.driver.console_log(uuid, length)
         return text
+
+    def diagnostics(self, uuid: str, common: bool) -> dict[str, Any]:
+        """In the form that all drivers share, or in the flat one of old."""
+        self.driver.require(Diagnostics)
+        found = self.driver.diagnostics(uuid)
+        return diagnostics.common(found) if common else dict(diagnostics.counters(found))
 
 
 def _row(operation: Operation, host: str) -> Row:

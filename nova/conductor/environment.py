@@ -13,6 +13,7 @@ from nova.context import RequestContext
 from nova.db.engine import Database
 from nova.images.snapshots import Snapshots
 from nova.quota import Quota
+from nova.store.secrets import Sealer
 from nova.workflow import Row
 
 
@@ -34,6 +35,7 @@ class Environment:
     shelved_offload_time: int = 0
     tidy: Callable[[Cell, str, str], None] = lambda cell, host, uuid: None
     cell: Cell | None = None
+    sealer: Sealer | None = None
 
     def at(self, cell: Cell) -> Environment:
         return dataclasses.replace(self, cell=cell)

@@ -106,7 +106,7 @@ class Orchestrator:
         row.step_data = copied.data
 
         def begin(row: Row) -> None:
-            work = work_of(row, copied.server)
+            work = work_of(row, copied.server, self.environment.sealer)
             self._sender.send(f"compute.{row.action}", ComputeClient(cell.bus).begin, service_context(), row.host,
                               copied.incarnation, [work])
 
@@ -121,4 +121,4 @@ class Orchestrator:
 
 
 _KEPT = ("uuid", "instance_uuid", "action", "level", "epoch", "version", "host", "owner", "inputs", "step_data",
-         "actor", "attempt", "project_id", "request_id", "carried")
+         "actor", "attempt", "project_id", "request_id", "secrets", "carried")

@@ -8,6 +8,12 @@ from oslo_config import cfg
 GROUP: str | None = "conductor"
 
 OPTS: list[cfg.Opt] = [
+    cfg.StrOpt("secrets_keys_dir", default="$state_path/keys/secrets",
+               help="Directory of the keys that passwords and files of operations under way are sealed with, one file "
+                    "<name>.key each with at least 32 random bytes in hexadecimal. The file that sorts last seals, all "
+                    "of them open, so a key is changed by adding a file and removing the old one a day later. A first "
+                    "key is made when the directory is empty. nova-api and all conductors share the keys; hosts have "
+                    "none of them."),
     cfg.StrOpt(
         "role", default="api", choices=[
             ("api", "runs operations over all cells; has the API database and reaches every cell"),

@@ -26,6 +26,7 @@ from nova.quota import Quota
 from nova.store import events, phases
 from nova.store.cell import work_of
 from nova.store.journals import row_of
+from nova.store.secrets import Sealer
 from nova.store.servers import Servers
 from nova.workflow.shape import Shape
 
@@ -48,7 +49,17 @@ class Deps:
     snapshots: Snapshots
     lease: float = 8.0
     reclaim: float = 0.0
+    sealer: Sealer | None = None
     same_host: bool = False
+
+    def sealed(self, row: dict[str, Any], secrets: dict[str, Any] | None) -> dict[str, Any]:
+        """The row with passwords and files that go with it to its host: nobody else reads them, and they are wiped when
+        the operation ends."""
+        if not secrets:
+            return row
+        if self.sealer is None:
+            raise errors.ConfigError("This process has no keys to seal secrets with: see [conductor] secrets_keys_dir.")
+        return row | {"secrets": self.sealer.seal(row["uuid"], secrets)}
 
     def nudge_api(self, context: RequestContext, operations: list[list[Any]]) -> None:
         self.sender.send("orchestrator", OrchestratorClient(self.api_bus).look, context, operations)
@@ -63,7 +74,7 @@ class Deps:
         """Tell whoever is to move this row of a cell; a host that owns it already gets all that it needs to begin."""
         pair = [[row["uuid"], row["epoch"]]]
         if server is not None and row.get("owner") is not None:
-            work = work_of(row_of(whole(row)), server)
+            work = work_of(row_of(whole(row)), server, self.sealer)
             self.sender.send(f"compute.{row['action']}", ComputeClient(cell.bus).begin, context, row["host"],
                              row["owner"], [work])
         elif row["level"] == "host":
@@ -131,9 +142,10 @@ def require_ability(conn: sa.Connection, server: dict[str, Any], shape: Shape, n
 
 
 def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
-                   inputs: dict[str, Any], *, unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+                   inputs: dict[str, Any], *, unable: type[errors.NovaError] = errors.Conflict,
+                   secrets: dict[str, Any] | None = None) -> dict[str, Any]:
     """SINGLE-HOST: compare-and-set of the task state and the operation's row, in one transaction of the cell.
-    ``unable`` is raised when the host's driver lacks the shape's ability."""
+    ``unable`` is raised when the host's driver lacks the shape's ability. ``secrets`` go to the host, sealed."""
     cell, server = located(deps, context, uuid)
     refuse_locked(context, server)
     rule = check_state(server, transition, name)
@@ -148,8 +160,8 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
         if owner is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
         seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
-        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level="host", step=shape.steps[0].name,
-                      inputs=inputs) | {"owner": owner}
+        row = deps.sealed(new_row(context, shape, fresh, seq=seq, epoch=epoch, level="host", step=shape.steps[0].name,
+                                  inputs=inputs), secrets) | {"owner": owner}
         changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq}
         if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
             raise LostRaceError

@@ -34,7 +34,8 @@ _TRIES = 3
 class CreateRequest:
     """A create whose references are resolved: ``flavor`` as a dict (see the flavor modules), ``image`` with id,
     min_disk (GiB), min_ram (MiB), size (bytes), properties and status, or None. ``networks`` is None, "auto", "none" or
-    a list of {"uuid", "fixed_ip"}. ``group`` is a server group's row with members, or None."""
+    a list of {"uuid", "fixed_ip"}. ``group`` is a server group's row with members, or None.
+    ``files`` are contents in base64 by their paths, for the config drive."""
 
     name: str
     flavor: dict[str, Any]
@@ -61,6 +62,8 @@ class CreateRequest:
     scheduler_hints: dict[str, Any] = dataclasses.field(default_factory=dict)
     group: dict[str, Any] | None = None
     trusted_certs: Sequence[str] | None = None
+    admin_pass: str | None = dataclasses.field(default=None, repr=False)
+    files: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +111,7 @@ def explain(deps: Deps, context: RequestContext, request: CreateRequest) -> dict
 def _accept(deps: Deps, context: RequestContext, request: CreateRequest, count: int, reservation: str,
             accepting: Accepting) -> Created:
     servers = [_server(context, request, i, count, reservation) for i in range(count)]
-    rows = [_operation(context, request, s) for s in servers]
+    rows = [deps.sealed(_operation(context, request, s), _secrets(request)) for s in servers]
     charge = _charge_of(request.flavor)
     now = concurrency.time()
     created = Created([s | {"cell_uuid": None, "fault": None, "volumes": []} for s in servers], reservation)
@@ -240,6 +243,12 @@ def _operation(context: RequestContext, request: CreateRequest, server: dict[str
     return new_row(context, CREATE, server, seq=0, epoch=0, level="api", step="schedule", inputs={
         "spec": _spec(context, request, server["uuid"]), "networks": request.networks,
         "image_id": (request.image or {}).get("id"), "security_groups": list(request.security_groups)})
+
+
+def _secrets(request: CreateRequest) -> dict[str, Any]:
+    """What goes sealed to the host."""
+    secrets: dict[str, Any] = {"admin_pass": request.admin_pass} if request.admin_pass else {}
+    return secrets | ({"files": request.files} if request.files else {})
 
 
 def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:

@@ -7,14 +7,23 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from nova import errors
-from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
-from nova.operations import copies, deferred, details, live_migration, refusals
+from nova.operations import copies, deferred, details, live_migration, questions, refusals
 from nova.operations import create as creation
 from nova.operations import delete as deletion
 from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
-from nova.workflow.operations import PAUSE, REBOOT, RESUME, START, STOP, SUSPEND, UNPAUSE
+from nova.workflow.operations import (
+    CHANGE_PASSWORD,
+    PAUSE,
+    REBOOT,
+    RESUME,
+    START,
+    STOP,
+    SUSPEND,
+    TRIGGER_CRASH_DUMP,
+    UNPAUSE,
+)
 
 
 class Operations:
@@ -119,6 +128,16 @@ class Operations:
                  host: str | None = None, zone_of_host: str | None = None) -> None:
         copies.unshelve(self.deps, context, uuid, zone=zone, host=host, zone_of_host=zone_of_host)
 
+    # -- inside the guest ----------------------------------------------------------------------------------------------
+
+    def change_password(self, context: RequestContext, uuid: str, password: str) -> None:
+        accept_on_host(self.deps, context, uuid, CHANGE_PASSWORD, "change_password", "changePassword", {},
+                       unable=errors.NotSupported, secrets={"admin_pass": password})
+
+    def trigger_crash_dump(self, context: RequestContext, uuid: str) -> None:
+        accept_on_host(self.deps, context, uuid, TRIGGER_CRASH_DUMP, "crash_dump", "trigger_crash_dump", {},
+                       unable=errors.Invalid)
+
     # -- record --------------------------------------------------------------------------------------------------------
 
     def update(self, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +205,8 @@ class Operations:
 
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         """The end of the guest's serial console log; Conflict while the server has no host."""
-        cell, row = located(self.deps, context, uuid)
-        if not row["host"]:
-            raise errors.Conflict(f"Instance {uuid} is not ready")
-        return ComputeClient(cell.bus).console_output(context, row["host"], uuid, length)
+        return questions.console_output(self.deps, context, uuid, length)
+
+    def diagnostics(self, context: RequestContext, uuid: str, *, common: bool) -> dict[str, Any]:
+        """The counters of a guest: in the form that all drivers share, or in the flat one of old."""
+        return questions.diagnostics(self.deps, context, uuid, common=common)

@@ -38,9 +38,6 @@ REFUSALS: dict[str, Refusal] = {
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
     "evacuate": Refusal("evacuate", "evacuate", virt.Resize),
-    "change_password": Refusal("change_password", "changePassword", "its host cannot talk to a guest agent",
-                               errors.NotSupported),
-    "crash_dump": Refusal("crash_dump", "trigger_crash_dump", "its host cannot inject an interrupt", errors.Invalid),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
     "attach_interface": Refusal("attach_interface", "attach_interface", virt.Interfaces, errors.NotSupported),
     "detach_interface": Refusal("attach_interface", "detach_interface", virt.Interfaces, errors.NotSupported),
@@ -48,7 +45,6 @@ REFUSALS: dict[str, Refusal] = {
     "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),
     "swap_volume": Refusal("swap_volume", "swap_volume", _NO_VOLUMES, errors.NotFound),
     "attach_share": Refusal("attach_share", "attach_share", _NO_SHARES, errors.NotFound),
-    "diagnostics": Refusal("diagnostics", "get_diagnostics", "its host keeps no counters", errors.NotSupported),
 }
 
 

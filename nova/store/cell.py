@@ -21,6 +21,7 @@ from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
 from nova.store import events, journals, phases, record_events
+from nova.store.secrets import Sealer, opened
 from nova.virt.migration import WORDS
 from nova.workflow import Row
 from nova.workflow.shape import PLACES
@@ -33,12 +34,13 @@ HOST_MAY_CHANGE = frozenset({"vm_state", "task_state", "power_state", "launched_
 class CellStore:
     """Implements :class:`nova.objects.store.Store`."""
 
-    def __init__(self, database: Database, *, lease: float, host: str | None = None) -> None:
-        self._db, self._lease, self._host = database, lease, host
+    def __init__(self, database: Database, *, lease: float, host: str | None = None,
+                 sealer: Sealer | None = None) -> None:
+        self._db, self._lease, self._host, self._sealer = database, lease, host, sealer
         self._journal = journals.cell_journal(database, lease)
 
     def on_behalf_of(self, host: str) -> CellStore:
-        return CellStore(self._db, lease=self._lease, host=host)
+        return CellStore(self._db, lease=self._lease, host=host, sealer=self._sealer)
 
     # -- services and inventory ------------------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class CellStore:
             server = instances.get(conn, row.instance_uuid)
         if server is None:
             raise errors.NotFound(f"Operation {row.uuid} is for a server that is not there.")
-        return work_of(row, server)
+        return work_of(row, server, self._sealer)
 
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
         changes = self._allowed(record.get("changes") or {})
@@ -257,15 +259,16 @@ def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def work_of(row: Row, server: dict[str, Any]) -> Work:
-    """What a host is given to run an operation: the row and the server as the cell's tables have them."""
+def work_of(row: Row, server: dict[str, Any], sealer: Sealer | None = None) -> Work:
+    """What a host is given to run an operation: the row and the server as the cell's tables have them, and the row's
+    secrets in clear."""
     operation = Operation.new(
         uuid=row.uuid, instance_uuid=row.instance_uuid, project_id=row.project_id, seq=0, action=row.action,
         workflow_version=row.version, request_id=row.request_id, actor=row.actor, inputs=row.inputs, state=row.state,
         level=row.level, step=row.step, step_data=row.step_data, attempt=row.attempt, owner=row.owner, epoch=row.epoch,
         fault=row.fault)
     return Work.new(operation=operation, instance=instance_of(server | {"epoch": row.epoch}),
-                    image=row.step_data.get("image"), secrets=None)
+                    image=row.step_data.get("image"), secrets=opened(sealer, row.uuid, row.secrets))
 
 
 def instance_of(row: dict[str, Any]) -> Instance:

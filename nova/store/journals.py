@@ -32,7 +32,8 @@ def row_of(record: Mapping[str, Any]) -> Row:
                step=record["step"], level=record["level"], epoch=record["epoch"], state=record["state"],
                version=record["workflow_version"], host=record["host"], owner=record["owner"],
                inputs=record["inputs"], step_data=record["step_data"], actor=record["actor"], fault=record["fault"],
-               attempt=record["attempt"], project_id=record["project_id"], request_id=record["request_id"])
+               attempt=record["attempt"], project_id=record["project_id"], request_id=record["request_id"],
+               secrets=record["secrets"])
 
 
 class DatabaseJournal:

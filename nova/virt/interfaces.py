@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from nova import errors
+from nova.virt.diagnostics import GuestDiagnostics
 from nova.virt.migration import Watch, Wishes
 from nova.virt.types import (
     ConsoleAddress,
@@ -186,6 +187,29 @@ class Suspend(abc.ABC):
         saved memory :class:`errors.HostFailure`, for a boot is not what was asked for."""
 
 
+class GuestAgent(abc.ABC):
+    """To speak with an agent in the guest."""
+
+    @abc.abstractmethod
+    def set_password(self, uuid: str, user: str, password: str) -> None:
+        """:class:`errors.Conflict` when no agent answers in time, :class:`errors.HostFailure` when it refuses."""
+
+
+class Nmi(abc.ABC):
+    """To interrupt a guest's kernel, so that it dumps its memory if it is set up to."""
+
+    @abc.abstractmethod
+    def inject_nmi(self, uuid: str) -> None:
+        """:class:`errors.HostFailure` for a guest that is off."""
+
+
+class Diagnostics(abc.ABC):
+    """To tell what the hypervisor counts of a guest."""
+
+    @abc.abstractmethod
+    def diagnostics(self, uuid: str) -> GuestDiagnostics: ...
+
+
 class Interfaces(abc.ABC):
     """To plug network cards into a guest and pull them out."""
 
@@ -305,8 +329,9 @@ class Rescue(abc.ABC):
 
 
 #: Every interface that a driver may implement.
-ABILITIES: tuple[type, ...] = (Lifecycle, Inventory, Console, Events, ImageCache, Pause, Suspend, Interfaces, Volumes,
-                               Snapshots, Resize, LiveMigration, Rescue)
+ABILITIES: tuple[type, ...] = (
+    Lifecycle, Inventory, Console, Events, ImageCache, Pause, Suspend, Interfaces, Volumes, Snapshots, Resize,
+    LiveMigration, Rescue, GuestAgent, Nmi, Diagnostics)
 
 
 def abilities_of(driver: Driver) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from nova import errors
 class Row:
     """An operation as its journal holds it. ``host`` is set when ``level`` is ``host``.
 
-    ``taken``: False while ``owner`` is who will own the row from its first write on. ``carried`` is known in this
-    process only and never stored: what goes with the row when it is handed on.
+    ``secrets`` are sealed. ``taken``: False while ``owner`` is who will own the row from its first write on.
+    ``carried`` is known in this process only and never stored: what goes with the row when it is handed on.
     """
 
     uuid: str
@@ -35,6 +35,7 @@ class Row:
     attempt: int = 0
     project_id: str = ""
     request_id: str = ""
+    secrets: str | None = dataclasses.field(default=None, repr=False)
     taken: bool = True
     carried: Any = None
 

@@ -49,11 +49,17 @@ DEFERRED: dict[str, Button] = {
     "restore": lambda p: p.operations.restore(p.context, p.uuid),
 }
 
+INSIDE: dict[str, Button] = {
+    "change password": lambda p: p.operations.change_password(p.context, p.uuid, "secret"),
+    "crash dump": lambda p: p.operations.trigger_crash_dump(p.context, p.uuid),
+}
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
     **POWER,
     **STILL,
     **DEFERRED,
+    **INSIDE,
 }
 
 #: What brings a new server into the state that a button needs.

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from nova import errors
+from nova.api.compute import passwords
 from nova.api.compute import schemas as s
 from nova.api.compute.hosts import Hosts
 from nova.api.compute.numbers import to_int
@@ -89,7 +90,13 @@ class CreateReader:
             access_ip_v4=wanted.get("accessIPv4"), access_ip_v6=wanted.get("accessIPv6"),
             auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=security_groups,
             availability_zone=zone, force_host=forced_host, force_node=forced_node, requested_destination=destination,
-            scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"))
+            scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"),
+            admin_pass=self._password(wanted))
+
+    def _password(self, wanted: dict[str, Any]) -> str | None:
+        """What the request names, or a new one where answers tell passwords."""
+        named: str | None = wanted.get("adminPass") or None
+        return named or (passwords.generate() if self._conf.api.enable_instance_password else None)
 
     def _image(self, request: Request, image_ref: str) -> dict[str, Any] | None:
         if not image_ref:

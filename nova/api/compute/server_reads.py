@@ -43,8 +43,9 @@ class ServerReads:
         nodes = [{name: node[name] for name in shown if name in node} for node in known.get("nodes", ())]
         return {"nodes": nodes, "pagesize_kb": known.get("pagesize_kb")}
 
-    def diagnostics(self, request: Request) -> None:
-        self._operations.refuse(request.context, request.match["server_id"], "diagnostics")
+    def diagnostics(self, request: Request) -> dict[str, Any]:
+        return self._operations.diagnostics(request.context, request.match["server_id"],
+                                            common=request.version >= (2, 48))
 
     def password(self, request: Request) -> dict[str, Any]:
         return {"password": self._row(request)["system_metadata"].get(_PASSWORD) or ""}

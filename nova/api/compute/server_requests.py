@@ -129,10 +129,11 @@ class ServerRequests:
         self._refuse(request, "evacuate", check)
 
     def change_password(self, request: Request) -> None:
-        self._refuse(request, "change_password")
+        self._operations.change_password(request.context, request.match["id"],
+                                         request.body_json["changePassword"]["adminPass"])
 
     def crash_dump(self, request: Request) -> None:
-        self._refuse(request, "crash_dump")
+        self._operations.trigger_crash_dump(request.context, request.match["id"])
 
     def inject_network_info(self, request: Request) -> None:
         self._refuse(request, "inject_network_info")

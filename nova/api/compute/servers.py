@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import string
 from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
 
-from nova import concurrency, errors
+from nova import errors
 from nova.api.compute import server_queries as queries
 from nova.api.compute import server_schemas as schemas
 from nova.api.compute import server_views as views
@@ -41,7 +40,6 @@ ROUTES = (
     Route("DELETE", "/servers/{id}", "delete", rule=_RULE + "delete", success=204, doc="Delete a server"),
 )
 _INDEX_COLUMNS = ("uuid", "display_name", "created_at")
-_PASSWORD = string.ascii_letters + string.digits
 _UPDATES = {"name": "display_name", "description": "display_description", "hostname": "hostname",
             "accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6",
             "pinned_availability_zone": "pinned_availability_zone"}
@@ -83,14 +81,15 @@ class Servers:
 
     def create(self, request: Request) -> Reply:
         answers: list[Reply] = []
+        asked = self._reader.read(request)
 
         def accepting(created: Created) -> None:
-            answers.append(request.promise(self._created(request, created)))
+            answers.append(request.promise(self._created(request, created, asked.admin_pass)))
 
-        self._operations.create(request.context, self._reader.read(request), accepting)
+        self._operations.create(request.context, asked, accepting)
         return answers[-1]  # of the transaction that stood
 
-    def _created(self, request: Request, created: Created) -> Reply:
+    def _created(self, request: Request, created: Created, password: str | None) -> Reply:
         wanted = request.body_json["server"]
         if is_true(wanted.get("return_reservation_id", False)):
             return Reply({"reservation_id": created.reservation_id})
@@ -99,7 +98,7 @@ class Servers:
                   "OS-DCF:diskConfig": "AUTO" if row["auto_disk_config"] else "MANUAL",
                   "security_groups": [{"name": name} for name in row["security_groups"]]}
         if self._conf.api.enable_instance_password:
-            server["adminPass"] = wanted.get("adminPass") or _password()
+            server["adminPass"] = password
         return Reply({"server": server}, headers={"Location": request.link(f"servers/{row['uuid']}")})
 
     def update(self, request: Request) -> dict[str, Any]:
@@ -151,12 +150,3 @@ class Servers:
             found = conn.execute(query).all()
         return [{"id": uuid, "status": "UNKNOWN", "tenant_id": project, "created": timestamps.iso(created),
                  "links": request.links("servers", uuid)} for uuid, project, created in found]
-
-
-def _password() -> str:
-    """Twelve letters and digits, with at least one of each kind that guests insist on."""
-    draw = concurrency.random()
-    chosen = [draw.choice(string.ascii_uppercase), draw.choice(string.ascii_lowercase), draw.choice(string.digits)]
-    chosen += [draw.choice(_PASSWORD) for _ in range(9)]
-    draw.shuffle(chosen)
-    return "".join(chosen)

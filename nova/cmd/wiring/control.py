@@ -46,6 +46,7 @@ from nova.quota import Quota
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
 from nova.store.cell import CellStore
+from nova.store.secrets import Sealer
 
 if TYPE_CHECKING:
     from nova.operations import Operations
@@ -153,7 +154,7 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
 
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
                               Quota(conf), Snapshots.from_conf(conf, plane.api), conf.lease,
-                              conf.shelved_offload_time, tidy)
+                              conf.shelved_offload_time, tidy, sealer=Sealer.from_conf(conf))
     orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
@@ -215,8 +216,8 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
         sender.send("inventory", orchestrator.inventory_changed, service_context())
 
     due = DueHosts(database, lease=conf.lease, interval=conf.report_interval / 2)
-    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease), heartbeats, due, sender=asking_host,
-                             inventory_changed=inventory_changed)
+    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease, sealer=Sealer.from_conf(conf)), heartbeats, due,
+                             sender=asking_host, inventory_changed=inventory_changed)
     relays = cell_relays(conf, bus, host, presence.incarnation, database)
     server = bus.serve("conductor", host, [endpoint, ObjectsEndpoint(), relays.endpoint], workers=conf.workers)
     return CellConductorService(heartbeats, sender, presence, server, relays)
@@ -240,6 +241,6 @@ def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
                            Snapshots.from_conf(plane.conf, plane.api),
-                           lease=float(plane.conf.lease),
+                           lease=float(plane.conf.lease), sealer=Sealer.from_conf(plane.conf),
                            reclaim=float(plane.conf.reclaim_instance_interval),
                            same_host=bool(plane.conf.allow_resize_to_same_host)))

@@ -3,6 +3,7 @@
 
 from nova.compute.workflows.create import CREATE_ON_HOST
 from nova.compute.workflows.delete import DELETE_ON_HOST
+from nova.compute.workflows.guest import CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST
 from nova.compute.workflows.live_migration import LIVE_MIGRATION_ON_HOST
 from nova.compute.workflows.pause import PAUSE_ON_HOST, UNPAUSE_ON_HOST
 from nova.compute.workflows.power import REBOOT_ON_HOST, START_ON_HOST, STOP_ON_HOST
@@ -13,7 +14,9 @@ from nova.compute.workflows.soft_delete import RESTORE_ON_HOST, SOFT_DELETE_ON_H
 from nova.compute.workflows.suspend import RESUME_ON_HOST, SUSPEND_ON_HOST
 from nova.workflow import Workflows
 
-WORKFLOWS = Workflows([CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST, PAUSE_ON_HOST,
+WORKFLOWS = Workflows([
+    CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST,
+    CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST, PAUSE_ON_HOST,
                        UNPAUSE_ON_HOST, SUSPEND_ON_HOST, RESUME_ON_HOST,
                        SOFT_DELETE_ON_HOST, RESTORE_ON_HOST,
                        SNAPSHOT_ON_HOST, BACKUP_ON_HOST, SHELVE_ON_HOST, SHELVE_OFFLOAD_ON_HOST, UNSHELVE_ON_HOST,

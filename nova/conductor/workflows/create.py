@@ -118,8 +118,9 @@ def _cell_operation(row: Row, owner: str, cell: Cell, image: dict[str, Any] | No
     now = concurrency.time()
     return {"uuid": row.uuid, "instance_uuid": row.instance_uuid, "project_id": row.project_id,
             "user_id": row.actor.get("user_id"), "request_id": row.request_id, "seq": 0, "action": row.action,
-            "actor": row.actor, "inputs": row.inputs, "state": "open", "level": "api", "step": "dispatch",
-            "step_data": data, "epoch": row.epoch, "owner": owner, "attempt": row.attempt, "created_at": now,
+            "actor": row.actor, "inputs": row.inputs, "secrets": row.secrets, "state": "open",
+            "level": "api", "step": "dispatch", "step_data": data, "epoch": row.epoch, "owner": owner,
+            "attempt": row.attempt, "created_at": now,
             "deadline": now + CREATE.deadline, "cell_uuid": cell.uuid}
 
 
@@ -136,7 +137,7 @@ def bury(run: Run) -> Result:
     server = request["instance"] | {"vm_state": states.ERROR, "task_state": None, "epoch": row.epoch, "host": None,
                                     "network_info": [], "addresses": ""}
     _copy_into(cell0, env, row, server, request["block_devices"], None, state="failed", fault=fault, owner=None,
-               finished_at=concurrency.time())
+               secrets=None, finished_at=concurrency.time())
     _add_fault_once(cell0, row, fault)
 
     def known(conn: sa.Connection) -> None:

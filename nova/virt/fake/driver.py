@@ -13,6 +13,7 @@ from nova.conf import compute as compute_conf
 from nova.conf import fake as fake_conf
 from nova.virt.console import tail
 from nova.virt.fake import console
+from nova.virt.fake.guest import FakeInside
 from nova.virt.fake.lifecycle import FakeLifecycle
 from nova.virt.fake.live_migration import FakeLiveMigration
 from nova.virt.fake.pause import FakePause
@@ -29,7 +30,9 @@ CAPABILITIES = Capabilities(
 VERSION = 1_000_000
 
 
-class FakeDriver(FakeLifecycle, FakeSnapshots, FakePause, FakeResize, FakeLiveMigration, Inventory, Console, Driver):
+class FakeDriver(
+    FakeLifecycle, FakeSnapshots, FakePause, FakeInside, FakeResize, FakeLiveMigration, Inventory, Console, Driver,
+):
     """One fake host. Any number of them live in one process."""
 
     @property

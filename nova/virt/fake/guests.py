@@ -34,6 +34,8 @@ class FakeGuest:
     boots: list[float] = dataclasses.field(default_factory=list)
     cpu_time_ns: int = 0
     since: float = 0.0
+    passwords: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    interrupts: int = 0
     moving_to: str = ""
 
 

@@ -14,6 +14,7 @@ from nova.host.handover import Handover
 from nova.virt.interfaces import Capabilities, Driver, ImageCache, Listener
 from nova.virt.libvirt.console import LibvirtConsole
 from nova.virt.libvirt.events import LibvirtEvents
+from nova.virt.libvirt.guest import LibvirtInside
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.live_migration import LibvirtLiveMigration
@@ -31,8 +32,10 @@ CAPABILITIES = Capabilities(
 )
 
 
-class LibvirtDriver(Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtSnapshots, LibvirtInventory,
-                    LibvirtConsole, LibvirtEvents, ImageCache):
+class LibvirtDriver(
+    Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtInside, LibvirtSnapshots, LibvirtInventory,
+    LibvirtConsole, LibvirtEvents, ImageCache,
+):
     """Guests on one libvirt daemon."""
 
     def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:

@@ -3,6 +3,7 @@
 
 from nova.workflow.operations.create import CREATE
 from nova.workflow.operations.delete import DELETE, DELETE_UNPLACED
+from nova.workflow.operations.guest import CHANGE_PASSWORD, TRIGGER_CRASH_DUMP
 from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
@@ -12,10 +13,35 @@ from nova.workflow.operations.snapshot import BACKUP, SNAPSHOT
 from nova.workflow.operations.soft_delete import RESTORE, SOFT_DELETE
 from nova.workflow.operations.suspend import RESUME, SUSPEND
 
-SHAPES = (CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
+SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP,
+          CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
           RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
           SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE)
 
-__all__ = ["BACKUP", "CONFIRM", "CREATE", "DELETE", "DELETE_UNPLACED", "LIVE_MIGRATION", "MIGRATE", "PAUSE",
-           "REBOOT", "RESIZE", "RESTORE", "RESUME", "REVERT", "SHAPES", "SHELVE", "SHELVE_OFFLOAD", "SNAPSHOT",
-           "SOFT_DELETE", "START", "STOP", "SUSPEND", "UNPAUSE", "UNSHELVE"]
+__all__ = [
+    "BACKUP",
+    "CHANGE_PASSWORD",
+    "CONFIRM",
+    "CREATE",
+    "DELETE",
+    "DELETE_UNPLACED",
+    "LIVE_MIGRATION",
+    "MIGRATE",
+    "PAUSE",
+    "REBOOT",
+    "RESIZE",
+    "RESTORE",
+    "RESUME",
+    "REVERT",
+    "SHAPES",
+    "SHELVE",
+    "SHELVE_OFFLOAD",
+    "SNAPSHOT",
+    "SOFT_DELETE",
+    "START",
+    "STOP",
+    "SUSPEND",
+    "TRIGGER_CRASH_DUMP",
+    "UNPAUSE",
+    "UNSHELVE",
+]

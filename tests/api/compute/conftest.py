@@ -38,6 +38,7 @@ from nova.operations.acceptance import Deps as OperationDeps
 from nova.policy import Policy, compute
 from nova.quota import Quota
 from nova.store.idempotency import KeyStore
+from nova.store.secrets import Sealer
 from nova.store.servers import Servers
 from nova.virt import interfaces
 from nova.virt.fake.driver import FakeDriver
@@ -208,9 +209,11 @@ def api(tmp_path: Path) -> Iterator[Api]:
     servers = Servers(database, cells)
     quota = Quota(conf)
     sender = Sender()
+    sealer = Sealer(Keyring(tmp_path / "sealing"))
     images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
                     Limits.from_conf(conf))
-    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota, Snapshots(images)))
+    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota, Snapshots(images),
+                                          sealer=sealer))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
                 project_exists=lambda project: project in PROJECTS.values(),
                 idempotency=Idempotency(KeyStore(database, cells, lambda: b"s" * 32)))

@@ -16,11 +16,13 @@ TABLE: list[tuple[str, Any, str, str, str | None, int, str]] = [
     ("unpause", None, "paused", "active", "unpausing", 501, "demo"),
     ("suspend", None, "active", "paused", "suspending", 409, "demo"),
     ("resume", None, "suspended", "active", "resuming", 409, "demo"),
+    ("changePassword", {"adminPass": "x"}, "active", "stopped", "updating_password", 501, "demo"),
+    ("trigger_crash_dump", None, "rescued", "stopped", None, 400, "demo"),
 ]
 
 
 def act(api: Api, server: str, action: str, body: Any, **how: Any) -> Any:
-    return api("POST", f"/servers/{server}/action", {action: body}, **how)
+    return api("POST", f"/servers/{server}/action", {action: body}, version="2.17", **how)
 
 
 @pytest.mark.parametrize("action, body, good, bad, running, unable, who", TABLE)
@@ -49,3 +51,22 @@ def test_an_action_is_refused(api: Api, action: str, body: Any, good: str, bad: 
     assert (locked.status, "is locked" in str(locked.body)) == (409, True), locked
     lame = act(api, api.server(vm_state=good, host="host2"), action, body, who=who)
     assert (lame.status, "its host offers no" in str(lame.body)) == (unable, True), lame
+
+
+def test_a_password_is_sealed_and_never_shown(api: Api) -> None:
+    server = api.server()
+    assert act(api, server, "changePassword", {"adminPass": "open sesame"}).status == 202
+    with api.cell.read() as conn:
+        row = cell_operations.open_of(conn, server)[0]
+    assert row["secrets"] and "sesame" not in str(row)
+    for path in (f"/servers/{server}", f"/servers/{server}/os-instance-actions",
+                 f"/servers/{server}/os-instance-actions/{row['request_id']}"):
+        assert "sesame" not in str(api("GET", path, who="admin").body)
+
+
+def test_counters_are_asked_of_the_host(api: Api) -> None:
+    """Nobody is at the other end here; what hosts answer is tested with hosts."""
+    server = api.server()
+    for version in ("2.47", "2.48"):
+        asked = api("GET", f"/servers/{server}/diagnostics", who="admin", version=version)
+        assert (asked.status, asked.headers["retry-after"]) == (503, "10")

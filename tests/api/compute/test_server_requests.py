@@ -23,9 +23,6 @@ TABLE: list[tuple[str, Any, str, str | None, int, str, str]] = [
     ("rebuild", {"imageRef": IMAGE}, "error", "paused", 409, "demo", "2.1"),
     ("os-migrateLive", OLD_LIVE, "active", "stopped", 409, "manager", "2.1"),
     ("os-migrateLive", LIVE, "paused", "stopped", 409, "manager", "2.25"),
-    ("os-migrateLive", LIVE | {"force": True}, "paused", "stopped", 409, "manager", "2.30"),
-    ("changePassword", {"adminPass": "x"}, "active", "stopped", 501, "demo", "2.1"),
-    ("trigger_crash_dump", None, "rescued", "stopped", 400, "demo", "2.17"),
     ("injectNetworkInfo", None, "active", None, 409, "admin", "2.1"),
 ]
 
@@ -37,7 +34,7 @@ def act(api: Api, server: str, action: str, body: Any, **how: Any) -> Any:
 @pytest.mark.parametrize("action, body, good, bad, status, who, version", TABLE)
 def test_an_action_that_is_refused(api: Api, action: str, body: Any, good: str, bad: str | None, status: int, who: str,
                                    version: str) -> None:
-    server = api.server(vm_state=good)
+    server = api.server(vm_state=good, host="host2")
     how = {"who": who, "version": version}
     refused = act(api, server, action, body, **how)
     assert refused.status == status, refused
@@ -87,7 +84,7 @@ def test_bodies_by_microversion(api: Api, action: str, body: Any, version: str, 
 
 
 @pytest.mark.parametrize("action, body, version, status", [
-    ("migrate", {"host": "host2"}, "2.56", 202), ("os-migrateLive", LIVE | {"host": "host2"}, "2.104", 409)])
+    ("migrate", {"host": "host2"}, "2.56", 202), ("os-migrateLive", LIVE | {"host": "host2"}, "2.104", 202)])
 def test_choosing_the_host_takes_more(api: Api, action: str, body: Any, version: str, status: int) -> None:
     assert act(api, api.server(), action, body, version=version, who="manager").status == 403
     assert act(api, api.server(), action, body, version=version, who="admin").status == status

@@ -17,8 +17,8 @@ from tests.api.wire import cloud, replay
 
 #: Actions that our fake hosts declare they cannot do, and what they are refused with.
 _LACKING = {
-    "server-diagnostics": 501, "action-rescue": 501,
-    "action-change-password": 501, "action-rebuild": 409, "action-create-image": 409, "action-create-backup": 409,
+    "action-rescue": 501,
+    "action-rebuild": 409, "action-create-image": 409, "action-create-backup": 409,
     "action-shelve": 409, "action-resize": 409, "action-migrate": 409, "action-live-migrate": 409,
     # What undoes or ends them is then refused for the state that the server is in.
     "action-unrescue": 409, "action-unshelve": 409,
@@ -44,7 +44,6 @@ KNOWN: dict[str, dict[str, list[str]]] = {
         "hypervisor-uptime": ["status 200"],
     },
     "2.104": _BOTH | {
-        "action-trigger-crash-dump": ["status 400"],
         "tag-add": ["status 201"], "tag-check": ["status 204"], "tag-delete": ["status 204"],
     },
 }
