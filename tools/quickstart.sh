@@ -46,7 +46,7 @@ packages() {
     local wanted=()
     if [ "$virt" = libvirt ]; then
         wanted+=(python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
-            dnsmasq-base nftables iproute2 procps)
+            dnsmasq-base nftables iproute2 procps genisoimage)
     fi
     if ! python3 -c 'import ensurepip' 2> /dev/null && may_be_root; then
         wanted+=(python3-venv)

@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.." || exit 2
 SUITES=(ruff mypy imports architecture unit contract functional simulation api fuzz crash integration conformance docs)
 PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-system libvirt-clients qemu-system-x86
     qemu-utils postgresql mariadb-server rabbitmq-server dnsmasq-base nftables iproute2 iputils-ping iputils-arping
-    udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage)
+    udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage
+    ovmf swtpm swtpm-tools)
 HARD_LIMIT=5400 # seconds, for the whole run
 # Suites whose tests share nothing but the session's servers run in two workers.
 PARALLEL=" unit contract functional simulation api architecture "

@@ -41,7 +41,7 @@ class Harness:
         conf.set_override("my_ip", "192.0.2.1")
         for group, values in {**self.overrides, self.name: {**self.overrides.get(self.name, {}), **options}}.items():
             for option, value in values.items():
-                conf.set_override(option, value, group=group)
+                conf.set_override(option, value, group=None if group == "DEFAULT" else group)
         if options or self.overrides:
             driver = registry.load(self.name, conf, "host1", self.state)  # for what is read when it is made
         table.watch(driver, self.name)

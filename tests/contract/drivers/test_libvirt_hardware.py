@@ -199,3 +199,44 @@ def test_processors_by_name(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
     assert root.find("cpu/feature[@name='vme']").get("policy") == "disable"
     with pytest.raises(errors.ConfigError, match=r"libvirt\.cpu_models = Abacus: .* `virsh cpu-models x86_64` lists"):
         libvirt_host.open(cpu_mode="custom", cpu_models="Abacus")
+
+
+def test_other_buses_and_a_config_drive_without_a_cdrom(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
+    libvirt_host.overrides["DEFAULT"] = {"config_drive_format": "vfat", "preallocate_images": "space"}
+    driver = libvirt_host.open()
+    guest = spawned(libvirt_host, driver, swap_mb=16, config_drive=True, image_properties={
+        "hw_disk_bus": "scsi", "hw_scsi_model": "virtio-scsi", "hw_vif_model": "e1000", "hw_usb_model": "qemu-xhci",
+        "hw_pointer_model": "ps2mouse", "hw_pmu": "false", "hw_cdrom_bus": "ide"})
+    root = document(libvirtd, guest.uuid)
+    assert [(d.get("device"), d.find("target").get("dev"), d.find("target").get("bus"))
+            for d in root.findall("devices/disk")] == [("disk", f"sd{x}", "scsi") for x in "abc"]
+    assert root.find("devices/interface/model").get("type") == "e1000"
+    directory = libvirt_host.state / "instances" / guest.uuid
+    told = subprocess.run(["mtype", "-i", directory / "disk.config", "::openstack/latest/meta_data.json"], check=True,
+                          capture_output=True, timeout=30)
+    assert json.loads(told.stdout)["uuid"] == guest.uuid
+    assert (directory / "disk.swap").stat().st_blocks * 512 >= 16 << 20
+
+
+def test_a_guest_with_nodes(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
+    driver = libvirt_host.open()
+    guest = spawned(libvirt_host, driver, vcpus=2, extra_specs={
+        "hw:numa_nodes": "1", "hw:mem_page_size": "small"})
+    root = document(libvirtd, guest.uuid)
+    assert dict(root.find("cpu/numa/cell").attrib) == {"id": "0", "cpus": "0-1", "memory": "32768", "unit": "KiB"}
+    assert driver.hypervisor.planner.held().memory_mb == {0: 32}
+
+
+def test_a_tpm_and_an_iommu(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
+    driver = libvirt_host.open(hw_machine_type="x86_64=q35")
+    assert {"COMPUTE_SECURITY_TPM_2_0", "COMPUTE_SECURITY_TPM_CRB"} <= set(driver.inventory().traits)
+    guest = libvirt_host.guest(extra_specs={"hw:tpm_version": "2.0", "hw:tpm_model": "tpm-crb",
+                                            "hw:viommu_model": "virtio"})
+    driver.spawn(guest)
+    root = document(libvirtd, guest.uuid)
+    assert root.find("devices/tpm/backend").get("version") == "2.0"
+    assert root.find("devices/iommu").get("model") == "virtio"
+    state = libvirtd.directory / "lib" / "swtpm" / guest.uuid
+    assert state.is_dir()
+    driver.destroy(guest.uuid, guest.name)
+    assert not state.exists()
