@@ -34,6 +34,7 @@ from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
 from nova.conductor.networking import NetworkChanges
+from nova.conductor.offload import Offloader
 from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.reclaim import Reclaimer
 from nova.conductor.scheduling import PatientScheduler
@@ -176,6 +177,9 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
                           NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
     if conf.reclaim_instance_interval:
         keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
+    if conf.shelved_offload_time > 0:
+        keepers.append(Offloader(plane.cells, sender, keep=conf.shelved_offload_time,
+                                 interval=conf.shelved_poll_interval))
     return OrchestratorService(orchestrator, janitor, keepers, sender, presence, listeners)
 
 
