@@ -6,7 +6,7 @@ An address is a row with ``pool`` (its name) and ``instance_uuid`` of the server
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,9 +47,10 @@ class FloatingIps:
 
     def allocate(self, context: RequestContext, pool: str | None, *, project_id: str | None = None,
                  address: str | None = None, description: str = "", port: str | None = None,
-                 fixed_address: str | None = None) -> FloatingIp:
+                 fixed_address: str | None = None,
+                 tell: Callable[[FloatingIp], object] = lambda made: None) -> FloatingIp:
         """An address of the pool with this name or uuid, or else of the first pool; led to the port, if one is named.
-        """
+        ``tell`` is called with it in the transaction."""
         project = project_id or context.project_id or ""
 
         def run(conn: sa.Connection) -> FloatingIp:
@@ -60,7 +61,9 @@ class FloatingIps:
             made = library.allocate(conn, source, project, address=address, description=description)
             if port is not None:
                 library.associate(conn, made, _port(conn, context, made, port), fixed_address)
-            return _with_servers(conn, [library.get(conn, None, uuid=made["uuid"])])[0]
+            found = _with_servers(conn, [library.get(conn, None, uuid=made["uuid"])])[0]
+            tell(found)
+            return found
 
         made = self._deps.api.run(run)
         if port is not None:

@@ -23,6 +23,8 @@ from nova.operations.network_changes import bring
 Group = dict[str, Any]
 Rule = dict[str, Any]
 MakeRule = Callable[[Mapping[str, Any], Mapping[str, Any]], Rule]
+#: What is called with that which was made, in the transaction that makes it.
+Tell = Callable[[dict[str, Any]], object]
 
 
 class SecurityGroups:
@@ -46,7 +48,8 @@ class SecurityGroups:
         with self._deps.api.read() as conn:
             return _with_rules(conn, [library.get(conn, uuid, _scope(context))])[0]
 
-    def create(self, context: RequestContext, name: str, description: str, project_id: str | None = None) -> Group:
+    def create(self, context: RequestContext, name: str, description: str, project_id: str | None = None,
+               tell: Tell = lambda made: None) -> Group:
         project = project_id or context.project_id or ""
 
         def run(conn: sa.Connection) -> Group:
@@ -54,7 +57,9 @@ class SecurityGroups:
             security_groups.hold(conn, default["uuid"])
             limit = self._deps.quota.limits(conn, project, context.user_id or "")["security_groups"]
             self._deps.quota.check_count("security_groups", limit, security_groups.count(conn, project) + 1)
-            return _with_rules(conn, [library.create(conn, project, name, description)])[0]
+            made = _with_rules(conn, [library.create(conn, project, name, description)])[0]
+            tell(made)
+            return made
 
         return self._deps.api.run(run)
 
@@ -82,7 +87,7 @@ class SecurityGroups:
             return _rule(conn, context, uuid)
 
     def add_rule(self, context: RequestContext, group_uuid: str, wanted: Mapping[str, Any], make: MakeRule, *,
-                 source: str | None = None) -> Rule:
+                 source: str | None = None, tell: Tell = lambda made: None) -> Rule:
         """``make`` reads ``wanted`` (see :mod:`nova.networks.security_rules`); ``source`` is the group it names."""
         def run(conn: sa.Connection) -> Rule:
             group = library.get(conn, group_uuid, _scope(context))
@@ -93,7 +98,9 @@ class SecurityGroups:
             limit = self._deps.quota.limits(conn, group["project_id"])["security_group_rules"]
             there = security_groups.find_rules(conn, group_uuid=group["uuid"], direction=row["direction"])
             self._deps.quota.check_count("security_group_rules", limit, len(there) + 1)
-            return library.add_rule(conn, row)
+            made = library.add_rule(conn, row)
+            tell(made)
+            return made
 
         rule = self._deps.api.run(run)
         bring(self._deps, context)

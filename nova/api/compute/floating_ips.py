@@ -44,7 +44,8 @@ class FloatingIpProxy:
 
     def allocate(self, request: Request) -> dict[str, Any]:
         pool = (request.body_json or {}).get("pool")
-        return {"floating_ip": _view(self._floating.allocate(request.context, pool))}
+        return {"floating_ip": _view(self._floating.allocate(
+            request.context, pool, tell=lambda made: request.promise({"floating_ip": _view(made)})))}
 
     def release(self, request: Request) -> None:
         self._floating.release(request.context, self._find(request)["uuid"])

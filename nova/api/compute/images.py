@@ -64,7 +64,12 @@ class ImageProxy:
         return {"metadata": dict(self._find(request, "image_id").properties)}
 
     def merge(self, request: Request) -> dict[str, Any]:
-        return {"metadata": self._change(request, lambda before: before | request.body_json["metadata"])}
+        def merged(before: dict[str, str | None]) -> dict[str, str | None]:
+            after: dict[str, str | None] = before | request.body_json["metadata"]
+            request.promise({"metadata": after})
+            return after
+
+        return {"metadata": self._change(request, merged)}
 
     def replace(self, request: Request) -> dict[str, Any]:
         return {"metadata": self._change(request, lambda before: dict(request.body_json["metadata"]))}

@@ -75,7 +75,9 @@ class SecurityGroupProxy:
     def create(self, request: Request) -> dict[str, Any]:
         name, description = _texts(request)
         try:
-            return {"security_group": _view(self._groups.create(request.context, name, description))}
+            return {"security_group": _view(self._groups.create(
+                request.context, name, description,
+                tell=lambda made: request.promise({"security_group": _view(made)})))}
         except errors.Conflict as e:
             raise errors.Invalid(e.message) from e
 
@@ -99,12 +101,16 @@ class SecurityGroupProxy:
         parent = _id(wanted["parent_group_id"])
         source = _id(wanted["group_id"]) if wanted.get("group_id") is not None else None
         self._groups.get(request.context, parent)
+        sources = {source: self._groups.get(request.context, source)} if source else {}
+
+        def answer(rule: Rule) -> dict[str, Any]:
+            return {"security_group_rule": _rule_view(rule, sources)}
+
         try:
-            rule = self._groups.add_rule(request.context, parent, wanted, security_rules.old, source=source)
+            return answer(self._groups.add_rule(request.context, parent, wanted, security_rules.old, source=source,
+                                                tell=lambda made: request.promise(answer(made))))
         except errors.Conflict as e:
             raise errors.Invalid(e.message) from e
-        sources = {source: self._groups.get(request.context, source)} if source else {}
-        return {"security_group_rule": _rule_view(rule, sources)}
 
     def delete_rule(self, request: Request) -> None:
         self._groups.delete_rule(request.context, _id(request.match["id"]))

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from nova import concurrency, errors
+from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api import idempotency as keys
 from nova.db.cell import idempotency as marks
 from nova.db.cell.tables import operations
 from nova.db.schema import db_now
+from nova.networks import floating_ips
 from nova.operations import Operations
 from nova.store import idempotency
 from nova.web.request import Request
@@ -132,12 +135,32 @@ POSTS = pytest.mark.parametrize(("path", "body", "who"), [
     ("/servers/{uuid}/action", {"os-stop": None}, "demo"),
     ("/servers/{uuid}/action", {"lock": None}, "demo"),
     ("/servers/{uuid}/action", {"reboot": {"type": "SOFT"}}, "demo"),
+    ("/os-security-groups", {"security_group": {"name": "g", "description": ""}}, "demo"),
+    ("/os-security-group-rules", {"security_group_rule": {
+        "parent_group_id": "{group}", "ip_protocol": "tcp", "from_port": 1, "to_port": 2, "cidr": "::/0"}}, "demo"),
+    ("/os-floating-ips", {"pool": "public"}, "demo"),
+    ("/images/{image}/metadata", {"metadata": {"a": "b"}}, "demo"),
 ])
+
+
+def prepared(api: Api, path: str, body: Any) -> tuple[str, Any]:
+    """With ids of a server, a group and an image that are there; and a pool of addresses is."""
+    with api.database.write() as conn:
+        floating_ips.add_range(conn, floating_ips.create_pool(conn, "public"), "192.0.2.0/29")
+    group = api("POST", "/os-security-groups", {"security_group": {"name": "there", "description": ""}}).body
+    owner = RequestContext(user_id="u-demo", project_id=PROJECTS["demo"], roles=("member",))
+    names = {"{uuid}": api.server(), "{group}": group["security_group"]["id"],
+             "{image}": api.deps.images.create(owner, {"name": "image"}).id}
+    text = orjson.dumps([path, body]).decode()
+    for name, value in names.items():
+        text = text.replace(name, value)
+    path, body = orjson.loads(text)
+    return path, body
 
 
 @POSTS
 def test_every_post_can_be_repeated(api: Api, path: str, body: Any, who: str) -> None:
-    path = path.format(uuid=api.server())
+    path, body = prepared(api, path, body)
     first, again = post(api, path, body, who=who), post(api, path, body, who=who)
     assert first.status < 300 and (again.status, again.body) == (first.status, first.body)
     assert again.headers["idempotent-replayed"] == "true"
@@ -146,7 +169,7 @@ def test_every_post_can_be_repeated(api: Api, path: str, body: Any, who: str) ->
 @POSTS
 def test_every_post_survives_a_crash_right_after_its_commit(api: Api, monkeypatch: pytest.MonkeyPatch, path: str,
                                                             body: Any, who: str) -> None:
-    path = path.format(uuid=api.server())
+    path, body = prepared(api, path, body)
     with monkeypatch.context() as patched:
         patched.setattr(idempotency.KeyClaim, "after_commit", die)
         with pytest.raises(Dies):
