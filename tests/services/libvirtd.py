@@ -17,6 +17,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,13 +39,15 @@ class Libvirtd:
     """``netns`` is the name of a network namespace to live in; otherwise the machine's network is used.
 
     ``as_installed`` leaves the settings for QEMU as the distribution has them: guests run as a user of their own.
+    ``listen`` is an address at which other daemons reach this one over TCP, to bring guests.
     """
 
-    def __init__(self, netns: str | None = None, *, as_installed: bool = False) -> None:
+    def __init__(self, netns: str | None = None, *, as_installed: bool = False, listen: str | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
         self.directory.chmod(0o755)
         self.netns = netns
         self._as_installed = as_installed
+        self._listen = listen
         self._qemu_conf = CONFIGS["qemu.conf"][-2:] if as_installed else CONFIGS["qemu.conf"]
         self._holder: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -115,6 +118,10 @@ class Libvirtd:
             (self.directory / place).mkdir(parents=True, exist_ok=True)
         for name, lines in {**CONFIGS, "qemu.conf": self._qemu_conf}.items():
             (self.directory / "etc" / name).write_text("".join(line + "\n" for line in lines))
+        if self._listen:
+            with (self.directory / "etc" / "libvirtd.conf").open("a") as conf:  # a host takes no guests of itself
+                conf.write(f'listen_tcp = 1\nauth_tcp = "none"\nlisten_addr = "{self._listen}"\n'
+                           f'host_uuid = "{uuid.uuid4()}"\n')
 
     def _hold(self) -> None:
         """Make the namespaces. Their first process adopts what the daemons leave and, ignoring SIGCHLD, buries it."""
@@ -144,7 +151,8 @@ class Libvirtd:
         """Through nsenter, which waits for the daemon and ends as it ends."""
         with (self.directory / f"{program}.out").open("ab") as out:
             self._daemons[program] = subprocess.Popen(
-                self.enter(program, "--pid-file", f"/run/libvirt/{program}.pid"),
+                self.enter(program, *(["--listen"] if self._listen and program == "libvirtd" else []),
+                           "--pid-file", f"/run/libvirt/{program}.pid"),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
 
     def _end(self, program: str, number: signal.Signals) -> None:

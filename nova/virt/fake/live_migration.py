@@ -67,7 +67,9 @@ class FakeLiveMigration(FakeHost, LiveMigration):
             self._copy(guest, watch)
             self.knobs.strike("migrate")
         with self.lock:
-            guest = self.find(uuid)
+            guest = self.guests.get(uuid)
+            if guest is None:
+                return
             guest.moving_to = str(inbox)
             guest.cpu_time_ns += burnt(guest)
             self.guests.save(guest)
@@ -94,7 +96,7 @@ class FakeLiveMigration(FakeHost, LiveMigration):
                             disk, int(disk * part), disk - int(disk * part))
             if seconds or part < 1:
                 watch.report(rest)
-            if part >= 1:
+            if part >= 1 or self.guests.get(guest.uuid) is None:
                 return
             wanted = watch.wanted(TICK)
             if ABORT in wanted:

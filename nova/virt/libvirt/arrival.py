@@ -63,6 +63,9 @@ def rewrite(xml: str, own: str, directory: pathlib.Path, here: Sequence[DiskFile
     vcpu, wanted = root.find("vcpu"), mine.find("vcpu")
     if vcpu is not None and wanted is not None:
         _attribute(vcpu, "cpuset", wanted.get("cpuset"))
+    nvram = root.find("os/nvram")
+    if nvram is not None and nvram.text:
+        nvram.text = str(directory / pathlib.PurePath(nvram.text).name)
     path = root.find("metadata/{*}guest/{*}path")
     if path is not None:
         path.text = str(directory)

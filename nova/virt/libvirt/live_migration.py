@@ -28,8 +28,8 @@ from nova.virt.types import GuestSpec, no_progress
 
 LOG = logging.getLogger(__name__)
 GIB = 1 << 30
-#: In a guest's directory: which hosts see it, and that a copy of its disks has begun.
-PROBE, BEGUN = "probe", "migrating"
+#: In a guest's directory: which hosts see it, that a copy of its disks has begun, that it is no more than that copy.
+PROBE, BEGUN, COPY = "probe", "migrating", "arriving"
 
 
 class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
@@ -86,12 +86,17 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
 
     def see_off(self, uuid: str, name: str, destination: Mapping[str, Any]) -> None:
         if destination.get("shared"):
-            try:
-                self._on_domain(uuid, lambda dom: None if dom.isActive() else self._undefine(dom))
-            except errors.NotFound:
-                LOG.debug("guest %s has no domain here any more", uuid)
+            self._forget(uuid)
         else:
             self.destroy(uuid, name)
+
+    def _forget(self, uuid: str) -> None:
+        """Without touching its files, which another host has too."""
+        self.hypervisor.planner.release(uuid)
+        try:
+            self._on_domain(uuid, lambda dom: None if dom.isActive() else self._undefine(dom))
+        except errors.NotFound:
+            LOG.debug("guest %s has no domain here any more", uuid)
 
     def _here(self, uuid: str) -> bool:
         try:
@@ -168,6 +173,9 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             here = self.hypervisor.layout(guest)
         else:
             self._check_room(there, over_commit=wishes.disk_over_commit)
+            directory = self.hypervisor.directory(guest.uuid)
+            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+            (directory / COPY).touch()
             here = list(self._make_files(guest, no_progress))
         by_device = {disk.device: disk for disk in here}
         copied = [disk for disk in there if disk.copied and disk.device in by_device and not shared]
@@ -185,7 +193,11 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
     def clear_arrival(self, uuid: str, name: str) -> None:
         if self.arrived(uuid):
             raise errors.HostFailure(f"Guest {uuid} runs on this host.")
-        self.destroy(uuid, name)
+        directory = self.hypervisor.directory(uuid)
+        if (directory / COPY).exists() or not directory.exists():
+            self.destroy(uuid, name)
+        else:  # the source's own files, on storage that both see
+            self._forget(uuid)
 
     def arrived(self, uuid: str) -> bool:
         """While it is on its way, libvirt has a guest here that stands still and is not defined."""
@@ -204,7 +216,8 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
     def welcome(self, guest: GuestSpec) -> None:
         """QEMU itself announces the guest's addresses when it goes on."""
         (self.hypervisor.directory(guest.uuid) / PROBE).unlink(missing_ok=True)
-        (self.hypervisor.directory(guest.uuid) / BEGUN).unlink(missing_ok=True)
+        for name in (BEGUN, COPY):
+            (self.hypervisor.directory(guest.uuid) / name).unlink(missing_ok=True)
 
     @property
     def _options(self) -> Any:

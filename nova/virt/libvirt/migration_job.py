@@ -86,6 +86,8 @@ class Job:
             now = concurrency.monotonic()
             if now - looked >= LOOK_EVERY:
                 looked = now
+                if self._aborted is not None:  # between its phases a migration may miss what is said to it
+                    self._quietly(lambda dom: dom.abortJob())
                 self._look(watch, now - began)
 
     def _look(self, watch: Watch, age: float) -> None:

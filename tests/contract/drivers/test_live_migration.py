@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hosts of each driver: a guest goes from one to the other, or stays where it is, and is never nowhere or twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from nova import concurrency, errors
+from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Unwatched, Wishes
+from nova.virt.types import GuestSpec, ImageSource, PowerState
+from tests.contract.drivers.harness import Harness, eventually, serve_image
+from tests.services.files import FileServer
+from tests.services.libvirtd import Libvirtd
+
+WISHES = Wishes("move-1")
+ADDRESSES = ("192.0.2.1", "192.0.2.2")
+
+
+class Watch:
+    """Says what the test wants said, from the first or the second report on."""
+
+    def __init__(self, says: str | Exception = "", after: int = 0) -> None:
+        self._says, self._after = says, after
+        self.reports: list[Counters] = []
+
+    def report(self, counters: Counters) -> None:
+        self.reports.append(counters)
+
+    def wanted(self, seconds: float) -> frozenset[str]:
+        concurrency.sleep(seconds)
+        if not self._says or len(self.reports) < self._after:
+            return frozenset()
+        if isinstance(self._says, Exception):
+            raise self._says
+        return frozenset({self._says})
+
+
+@dataclasses.dataclass
+class Pair:
+    """``slow(guest)``: from now on it would take minutes to leave the source."""
+
+    source: Any
+    destination: Any
+    guest: Callable[..., GuestSpec]
+    slow: Callable[[], None]
+
+    def prepared(self, guest: GuestSpec, wishes: Wishes = WISHES) -> Any:
+        return self.destination.prepare_arrival(guest, self.source.examine(guest.uuid), wishes)
+
+    def where(self, guest: GuestSpec) -> tuple[bool, bool]:
+        """Does it live at the source, at the destination?"""
+        return guest.uuid in self.source.list(), self.destination.arrived(guest.uuid)
+
+
+@pytest.fixture(scope="module")
+def two_daemons() -> Iterator[tuple[Libvirtd, Libvirtd]]:
+    """Two libvirt daemons on two machines with a cable between them."""
+    tag = uuid.uuid4().hex[:6]
+    machines = [f"nova-mig-{tag}-{i}" for i in (1, 2)]
+    ends = [f"mig{tag}{i}" for i in (1, 2)]
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True, timeout=30)
+
+    try:
+        for machine in machines:
+            ip("netns", "add", machine)
+            ip("-n", machine, "link", "set", "lo", "up")
+            ip("-n", machine, "link", "add", "brtest", "type", "bridge")
+            ip("-n", machine, "link", "set", "brtest", "up")
+        ip("link", "add", ends[0], "netns", machines[0], "type", "veth", "peer", "name", ends[1], "netns", machines[1])
+        for machine, end, address in zip(machines, ends, ADDRESSES, strict=True):
+            ip("-n", machine, "addr", "add", f"{address}/24", "dev", end)
+            ip("-n", machine, "link", "set", end, "up")
+        with Libvirtd(machines[0], listen=ADDRESSES[0]) as first, Libvirtd(machines[1], listen=ADDRESSES[1]) as second:
+            yield first, second
+    finally:
+        for machine in machines:
+            subprocess.run(["ip", "netns", "del", machine], check=False, timeout=30)
+
+
+@pytest.fixture(params=["fake", "libvirt"])
+def pair(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Pair]:
+    driver_name = request.param
+    tmp_path.chmod(0o755)
+    image: ImageSource | None = None
+    overrides: list[dict[str, dict[str, Any]]] = [{}, {}]
+    bridge = None
+    if driver_name == "libvirt":
+        daemons = request.getfixturevalue("two_daemons")
+        image, bridge = serve_image(request.getfixturevalue("file_server"), "tiny.qcow2"), "brtest"
+        overrides = [{"libvirt": {"connection_uri": daemon.uri, "virt_type": "qemu", "live_migration_bandwidth": 0,
+                                  "live_migration_inbound_addr": address}}
+                     for daemon, address in zip(daemons, ADDRESSES, strict=True)]
+    hosts = [Harness(driver_name, tmp_path / f"host{i}", over, "", image, bridge) for i, over in enumerate(overrides)]
+    source, destination = (host.open() for host in hosts)
+
+    def slow() -> None:
+        if driver_name == "fake":
+            source.knobs.hang("copy")
+        else:
+            source.hypervisor.conf.set_override("live_migration_bandwidth", 1, "libvirt")
+
+    try:
+        yield Pair(source, destination, hosts[0].guest, slow)
+    finally:
+        for host in hosts:
+            host.close()
+
+
+def test_it_goes_over_and_comes_back(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    there = pair.prepared(guest)
+    assert pair.where(guest) == (True, False)
+    pair.source.migrate(guest.uuid, there, WISHES, Unwatched())
+    assert pair.destination.arrived(guest.uuid)
+    for _ in range(2):
+        pair.destination.welcome(guest)
+        pair.source.see_off(guest.uuid, guest.name, there)
+    assert pair.where(guest) == (False, True)
+    assert pair.destination.info(guest.uuid).power_state is PowerState.RUNNING
+    back = Pair(pair.destination, pair.source, pair.guest, pair.slow)
+    here = back.prepared(guest)
+    back.source.migrate(guest.uuid, here, WISHES, Unwatched())
+    back.destination.welcome(guest)
+    back.source.see_off(guest.uuid, guest.name, here)
+    assert back.where(guest) == (False, True)
+
+
+def test_a_guest_that_has_left_has_arrived(pair: Pair) -> None:
+    """The source's process died when all was done but told."""
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    there = pair.prepared(guest)
+    for _ in range(2):
+        pair.source.migrate(guest.uuid, there, WISHES, Unwatched())
+    with pytest.raises(errors.NotFound):
+        pair.source.call_off(guest.uuid)
+    with pytest.raises(errors.HostFailure, match="runs on"):
+        pair.destination.clear_arrival(guest.uuid, guest.name)
+    pair.source.see_off(guest.uuid, guest.name, there)
+    assert pair.where(guest) == (False, True)
+
+
+def test_a_paused_guest_arrives_paused(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    pair.source.pause(guest.uuid)
+    pair.source.migrate(guest.uuid, pair.prepared(guest), WISHES, Unwatched())
+    assert pair.destination.info(guest.uuid).power_state is PowerState.PAUSED
+
+
+def test_one_that_is_off_cannot_go(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    pair.source.power_off(guest.uuid)
+    with pytest.raises(errors.HostFailure, match="does not run"):
+        pair.source.examine(guest.uuid)
+
+
+def test_hosts_without_shared_disks_say_so(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    with pytest.raises(errors.HostFailure, match="block migration is needed"):
+        pair.prepared(guest, Wishes("move-1", block_migration=False))
+
+
+def test_another_driver_is_refused(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    with pytest.raises(errors.HostFailure, match="other driver cannot run"):
+        pair.destination.prepare_arrival(guest, {**pair.source.examine(guest.uuid), "driver": "other"}, WISHES)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_abort_leaves_it_at_the_source(pair: Pair, after: int) -> None:
+    guest = pair.guest(memory_mb=256)
+    pair.source.spawn(guest)
+    pair.slow()
+    there = pair.prepared(guest)
+    with pytest.raises(errors.Conflict, match="aborted"):
+        pair.source.migrate(guest.uuid, there, WISHES, Watch(ABORT, after))
+    for _ in range(2):
+        pair.source.call_off(guest.uuid)
+        pair.destination.clear_arrival(guest.uuid, guest.name)
+    assert pair.where(guest) == (True, False)
+    assert pair.source.info(guest.uuid).power_state is PowerState.RUNNING
+    assert pair.destination.list() == []
+
+
+def test_an_operation_that_is_over_breaks_it_off(pair: Pair) -> None:
+    guest = pair.guest(memory_mb=256)
+    pair.source.spawn(guest)
+    pair.slow()
+    there = pair.prepared(guest)
+    with pytest.raises(errors.Stale):
+        pair.source.migrate(guest.uuid, there, WISHES, Watch(errors.Stale("Superseded."), 1))
+    pair.source.call_off(guest.uuid)
+    assert pair.where(guest) == (True, False)
+
+
+def test_it_tells_how_far_it_is_and_can_be_forced(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    pair.slow()
+    watch = Watch(FORCE_COMPLETE, 1)
+    pair.source.migrate(guest.uuid, pair.prepared(guest), WISHES, watch)
+    assert watch.reports[0].memory_total >= 32 << 20
+    assert all(c.memory_remaining <= c.memory_total for c in watch.reports)
+    assert pair.destination.arrived(guest.uuid)
+
+
+def test_a_migration_that_nobody_watches_any_more_is_found_again(pair: Pair) -> None:
+    """The process at the source dies while the guest is on its way."""
+    guest = pair.guest(memory_mb=128)
+    pair.source.spawn(guest)
+    pair.slow()
+    there = pair.prepared(guest)
+    began = Watch()
+    task = concurrency.spawn(lambda: pair.source.migrate(guest.uuid, there, WISHES, began), name="first")
+    eventually(lambda: began.reports)
+    pair.source.migrate(guest.uuid, there, WISHES, Watch(FORCE_COMPLETE))
+    assert task.join(60)
+    assert pair.destination.arrived(guest.uuid)
+
+
+def test_on_shared_storage_neither_an_undo_nor_a_farewell_takes_the_disks(
+        tmp_path: pathlib.Path, two_daemons: tuple[Libvirtd, Libvirtd], file_server: FileServer) -> None:
+    tmp_path.chmod(0o755)
+    hosts = [Harness("libvirt", tmp_path, {"libvirt": {
+        "connection_uri": daemon.uri, "virt_type": "qemu", "live_migration_inbound_addr": address}}, "",
+        serve_image(file_server, "tiny.qcow2"), "brtest") for daemon, address in zip(two_daemons, ADDRESSES, strict=True)]
+    source, destination = (host.open() for host in hosts)
+    pair = Pair(source, destination, hosts[0].guest,
+                lambda: source.hypervisor.conf.set_override("live_migration_bandwidth", 1, "libvirt"))
+    guest = pair.guest(memory_mb=256)
+    try:
+        source.spawn(guest)
+        disk = source.hypervisor.directory(guest.uuid) / "disk"
+        source.hypervisor.conf.set_override("live_migration_bandwidth", 1, "libvirt")
+        there = pair.prepared(guest)
+        assert there["shared"]
+        with pytest.raises(errors.Conflict, match="aborted"):
+            source.migrate(guest.uuid, there, WISHES, Watch(ABORT, 1))
+        source.call_off(guest.uuid)
+        destination.clear_arrival(guest.uuid, guest.name)
+        assert disk.exists() and source.info(guest.uuid).power_state is PowerState.RUNNING
+        source.hypervisor.conf.set_override("live_migration_bandwidth", 0, "libvirt")
+        there = pair.prepared(guest)
+        source.migrate(guest.uuid, there, WISHES, Unwatched())
+        destination.welcome(guest)
+        source.see_off(guest.uuid, guest.name, there)
+        assert disk.exists() and destination.info(guest.uuid).power_state is PowerState.RUNNING
+    finally:
+        for host in hosts:
+            host.close()
