@@ -23,9 +23,9 @@ class Orchestrator:
     """``look`` is what nudges and the janitor call; ``workers`` rows run side by side, one at a time per server."""
 
     def __init__(self, environment: Environment, workflows: Workflows, sender: Sender, *, lease: float = 8.0,
-                 workers: int = 16) -> None:
+                 workers: int = 16, host: str | None = None) -> None:
         self.environment = environment
-        self._workflows, self._sender, self._lease = workflows, sender, lease
+        self._workflows, self._sender, self._lease, self._host = workflows, sender, lease, host
         self._pool = concurrency.make_pool(workers, "orchestrator")
         self._lock = concurrency.Lock()
         self._running: dict[str, None] = {}
@@ -89,7 +89,8 @@ class Orchestrator:
 
     def _run(self, row: Row, cell: Cell | None) -> None:
         environment = self.environment.at(cell) if cell else self.environment
-        runner = Runner(self.journal(cell), self._workflows, level="api", nudge=lambda r: self._nudge(r, cell))
+        runner = Runner(self.journal(cell), self._workflows, level="api", nudge=lambda r: self._nudge(r, cell),
+                        told_as=self._host)
         runner.run(row, environment)
         if row.state == "moved" and cell is None:
             target = self.environment.cells.get(row.step_data["selected"]["cell_uuid"])
@@ -110,7 +111,7 @@ class Orchestrator:
             self._sender.send(f"compute.{row.action}", ComputeClient(cell.bus).begin, service_context(), row.host,
                               copied.incarnation, [work])
 
-        Runner(Promise(self.journal(cell)), self._workflows, level="api", nudge=begin).run(
+        Runner(Promise(self.journal(cell)), self._workflows, level="api", nudge=begin, told_as=self._host).run(
             row, self.environment.at(cell))
 
     def _nudge(self, row: Row, cell: Cell | None) -> None:

@@ -22,12 +22,13 @@ Nudge = Callable[[Row], None]
 
 
 class Runner:
-    """Runs rows of one level (``api``, or ``host`` on the host named ``host``)."""
+    """Runs rows of one level (``api``, or ``host`` on the host named ``host``). ``told_as``: the host that events of
+    the steps name, when that is not ``host``."""
 
     def __init__(self, journal: Journal, workflows: Workflows, *, level: str, host: str | None = None,
-                 nudge: Nudge = lambda row: None, retry_delay: float = 2.0) -> None:
+                 nudge: Nudge = lambda row: None, retry_delay: float = 2.0, told_as: str | None = None) -> None:
         self._journal, self._workflows = journal, workflows
-        self._level, self._host = level, host
+        self._level, self._host, self._told_as = level, host, told_as or host
         self._nudge, self._retry_delay = nudge, retry_delay
 
     def run(self, row: Row, env: Any) -> None:
@@ -111,7 +112,7 @@ class Runner:
         if step.event is None:
             return None
         return {"event": step.event, "started_at": started, "finished_at": concurrency.time(), "result": result,
-                "host": self._host, "details": outcome.details if outcome else None, "traceback": trace,
+                "host": self._told_as, "details": outcome.details if outcome else None, "traceback": trace,
                 "data": outcome.event_data if outcome else None}
 
     # -- failure ---------------------------------------------------------------------------------------------------

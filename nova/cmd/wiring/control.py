@@ -38,6 +38,7 @@ from nova.conductor.offload import Offloader
 from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.reclaim import Reclaimer
 from nova.conductor.scheduling import PatientScheduler
+from nova.conductor.stale import StaleBuilds
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -156,7 +157,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
                               Quota(conf), Snapshots.from_conf(conf, plane.api), conf.lease,
                               conf.shelved_offload_time, tidy, sealer=Sealer.from_conf(conf))
-    orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers)
+    orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers,
+                                host=host)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
                       down_after=conf.service_down_time)
@@ -175,12 +177,27 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
                     owner=presence.incarnation, lease=conf.lease, interval=conf.report_interval)
     keepers: list[Any] = [relays, inventories, auditor, drains,
                           NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
+    if conf.instance_build_timeout:
+        keepers.append(StaleBuilds(plane.api, plane.cells, timeout=float(conf.instance_build_timeout)))
+    if conf.ha.enabled:
+        keepers.append(availability(plane))
     if conf.reclaim_instance_interval:
         keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
     if conf.shelved_offload_time > 0:
         keepers.append(Offloader(plane.cells, sender, keep=conf.shelved_offload_time,
                                  interval=conf.shelved_poll_interval))
     return OrchestratorService(orchestrator, janitor, keepers, sender, presence, listeners)
+
+
+def availability(plane: ControlPlane) -> Any:
+    """What watches for hosts that fail."""
+    from nova.conductor import fencing
+    from nova.conductor.availability import Availability
+
+    conf = plane.conf
+    return Availability(plane.api, plane.cells, fencing.load(conf), lease=conf.lease,
+                        down_after=conf.service_down_time, retry=conf.ha.fence_retry, parallel=conf.ha.parallel,
+                        interval=min(5.0, conf.lease))
 
 
 @dataclasses.dataclass

@@ -18,15 +18,13 @@ from tests.api.wire import cloud, replay
 #: Actions that our fake hosts declare they cannot do, and what they are refused with.
 _LACKING = {
     "action-rescue": 501,
-    "action-rebuild": 409, "action-create-image": 409, "action-create-backup": 409,
-    "action-shelve": 409, "action-resize": 409, "action-migrate": 409, "action-live-migrate": 409,
+    "action-rebuild": 409,
+    "action-resize": 409, "action-migrate": 409, "action-live-migrate": 409,
     # What undoes or ends them is then refused for the state that the server is in.
-    "action-unrescue": 409, "action-unshelve": 409,
+    "action-unrescue": 409,
     "action-revert-resize": 409, "action-confirm-resize": 409,
 }
 _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {
-    # Shelved servers show no progress; this one is not shelved.
-    "server-show-shelved": ["body.server has progress"],
     # The list of versions has a request id like every other answer.
     "root-versions": ["header x-compute-request-id is new", "header x-openstack-request-id is new"],
 }
