@@ -82,6 +82,14 @@ SOFT_DELETE = after(_DELETE, "a running server is deleted where deleted ones are
 _RESTORE = Act({"restore": None}, ACTIVE)
 RESTORE = after(_RESTORE, "a deleted server that was kept is restored", _DELETE)
 RESTORE_FAILS = after(_RESTORE, "its host cannot start it", _DELETE, fails="fake.power_on", ends="soft-delete")
+_RESIZE, _MIGRATE = Act({"resize": {"flavorRef": "1"}}, "resized"), Act({"migrate": None}, "resized")
+RESIZE, MIGRATE = after(_RESIZE, "a running server is resized"), after(_MIGRATE, "a running server changes its host")
+RESIZE_FAILS, MIGRATE_FAILS = (after(act, "it cannot be started where it arrives", fails="fake.bring_in", ends=ACTIVE)
+                               for act in (_RESIZE, _MIGRATE))
+RESIZE_REFUSED, MIGRATE_REFUSED = (after(act, "every host refuses it", fails="fake.expect", ends=ACTIVE)
+                                   for act in (_RESIZE, _MIGRATE))
+CONFIRM = after(Act({"confirmResize": None}, ACTIVE), "a resized server is kept so", _RESIZE)
+REVERT = after(Act({"revertResize": None}, ACTIVE), "a resized server goes back", _RESIZE)
 
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
@@ -91,9 +99,16 @@ SCENARIOS = {
     "create.abandon": NO_HOST_BUILDS, "delete.destroy": REMOVE, "delete.release": REMOVE,
     "delete_unplaced.withdraw": WITHDRAW, "soft_delete.set_aside": SOFT_DELETE, "soft_delete.uncharge": SOFT_DELETE,
     "restore.charge": RESTORE, "restore.power_on": RESTORE,
+    **{f"resize.{step}": RESIZE for step in ("claim", "prep", "leave", "move", "arrive")},
+    **{f"migrate.{step}": MIGRATE for step in ("claim", "prep", "leave", "move", "arrive")},
+    "resize.elsewhere": RESIZE_REFUSED, "migrate.elsewhere": MIGRATE_REFUSED,
+    "confirmResize.drop": CONFIRM, "confirmResize.settle": CONFIRM,
+    "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
 }
 #: The same for the undo of a step.
-UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS}
+UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
+         **{f"resize.{step}": RESIZE_FAILS for step in ("claim", "leave", "move", "arrive")},
+         **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")}}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from nova import errors
 from nova.context import RequestContext
 from nova.operations import Operations, deferred
+from tests.functional.cloud import FLAVOR
 from tests.simulation.chaos import Chaos
 
 
@@ -54,17 +55,26 @@ INSIDE: dict[str, Button] = {
     "crash dump": lambda p: p.operations.trigger_crash_dump(p.context, p.uuid),
 }
 
+_OTHER = FLAVOR | {"flavorid": "2", "vcpus": 2, "memory_mb": 1024, "root_gb": 2}
+MOVES: dict[str, Button] = {
+    "resize": lambda p: p.operations.resize(p.context, p.uuid, p.rng.choice([FLAVOR, _OTHER])),
+    "migrate": lambda p: p.operations.migrate(p.admin, p.uuid),
+    "confirm": lambda p: p.operations.confirm_resize(p.context, p.uuid),
+    "revert": lambda p: p.operations.revert_resize(p.context, p.uuid),
+}
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
     **POWER,
     **STILL,
     **DEFERRED,
     **INSIDE,
+    **MOVES,
 }
 
 #: What brings a new server into the state that a button needs.
 FIRST: dict[str, tuple[str, ...]] = {
-    "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
+    "confirm": ("migrate",), "revert": ("migrate",), "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
 }
 
 

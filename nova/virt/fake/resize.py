@@ -18,6 +18,7 @@ from nova.virt.types import EventKind, GuestSpec, PowerState, Progress, no_progr
 
 class FakeResize(FakeHost, Resize):
     def expect(self, guest: GuestSpec, *, from_here: bool) -> Mapping[str, Any]:
+        concurrency.checkpoint("fake.expect")
         self.knobs.strike("expect")
         with self.lock:
             if not from_here:
