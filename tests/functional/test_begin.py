@@ -56,6 +56,7 @@ def test_a_message_for_another_start_is_left_to_the_rows(cloud: Cloud, sent: lis
     uuid = cloud.boot()[0]
     cloud.wait_state(uuid, "active")
     [(manager, _, works)] = sent
+    cloud.wait(lambda: not manager._turns.operations, what="the host has done with the build")
     manager._recent = Recent()  # as after a start
     manager.begin(concurrency.uuid4(), works)
     assert manager._turns.operations == [] and manager._recent.new(works[0].operation.uuid, works[0].operation.epoch)
