@@ -133,22 +133,23 @@ class Deployment:
     """One controller and one compute host, on a broker and databases that are there and empty."""
 
     def __init__(self, directory: Path, broker: str, api: str, cell: str, *, site: Site | None = None,
-                 virt: str = "libvirt", port: int = 8774) -> None:
+                 virt: str = "libvirt", address: str = "127.0.0.1", port: int = 8774) -> None:
         self.directory, self.site, self.virt = directory, site, virt
-        self.url = f"http://127.0.0.1:{port}"
+        self._listen = f"{address}:{port}"
+        self.url = f"http://{self._listen}"
         self._api = api
         self.daemons: dict[str, Daemon] = {}
         self._files = {
-            "controller": self._controller(broker, api, cell, port),
+            "controller": self._controller(broker, api, cell),
             "cell1": self._file("cell1", broker, {"database": {"connection": cell}, "conductor": {"role": "cell"},
                                                   "rpc": {"keys": directory / "controller" / "keys"}}),
             "compute1": self._file("compute1", broker, {}, compute_driver=virt),
         }
 
-    def _controller(self, broker: str, api: str, cell: str, port: int) -> Path:
+    def _controller(self, broker: str, api: str, cell: str) -> Path:
         return self._file("controller", broker, {
             "api_database": {"connection": api}, "database": {"connection": cell},
-            "wsgi": {"listen": f"127.0.0.1:{port}"}, "image": {"public_endpoint": f"{self.url}/image"},
+            "wsgi": {"listen": self._listen}, "image": {"public_endpoint": f"{self.url}/image"},
             "identity": {"public_endpoint": self.url, "password_hash_cost": 10}})
 
     def _file(self, host: str, broker: str, sections: Sections, **defaults: Any) -> Path:

@@ -28,12 +28,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Site:
-    """``run`` and ``start`` put programs on the machine; the test itself joins its network with ``inside``."""
+    """``run`` and ``start`` put programs on the machine; the test itself joins its network with ``inside``. ``listen``
+    is an address of its own at which it takes guests from other sites; ``hostname`` what it is called, if not as the
+    machine that the tests run on."""
 
-    def __init__(self) -> None:
+    def __init__(self, listen: str | None = None, hostname: str | None = None) -> None:
         self.machine = Machine("site")
         self.directory = data_dir("site")
-        self.libvirtd = Libvirtd(self.machine.name, as_installed=True)
+        self.libvirtd = Libvirtd(self.machine.name, as_installed=True, listen=listen, hostname=hostname)
         self._ports: dict[int, socket.socket] = {}
 
     def __enter__(self) -> Site:

@@ -39,15 +39,18 @@ class Libvirtd:
     """``netns`` is the name of a network namespace to live in; otherwise the machine's network is used.
 
     ``as_installed`` leaves the settings for QEMU as the distribution has them: guests run as a user of their own.
-    ``listen`` is an address at which other daemons reach this one over TCP, to bring guests.
+    ``listen`` is an address at which other daemons reach this one over TCP, to bring guests. ``hostname``: what the
+    machine is called in there, if not as it is.
     """
 
-    def __init__(self, netns: str | None = None, *, as_installed: bool = False, listen: str | None = None) -> None:
+    def __init__(self, netns: str | None = None, *, as_installed: bool = False, listen: str | None = None,
+                 hostname: str | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
         self.directory.chmod(0o755)
         self.netns = netns
         self._as_installed = as_installed
         self._listen = listen
+        self._hostname = hostname
         self._qemu_conf = CONFIGS["qemu.conf"][-2:] if as_installed else CONFIGS["qemu.conf"]
         self._holder: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -99,7 +102,7 @@ class Libvirtd:
 
     def enter(self, *argv: str) -> list[str]:
         """What runs ``argv`` in the namespaces of the daemon."""
-        return ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--", *argv]
+        return ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--uts", "--", *argv]
 
     def remove(self) -> None:
         """End the daemons and all guests, and leave nothing."""
@@ -129,10 +132,13 @@ class Libvirtd:
                             for name, there in PRIVATE.items())
         if self._as_installed and KVM.exists():
             binds += f" && mount --bind {self._kvm()} {KVM}"
+        if self._hostname:
+            binds += f" && hostname {self._hostname}"
         enter = ["ip", "netns", "exec", self.netns] if self.netns else []
         self._holder = subprocess.Popen(
             [*enter, "setpriv", "--pdeathsig", "KILL",  # should our own process be killed
-             "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "unshare", "--uts", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+             "--mount-proc",
              "sh", "-c", f"{binds} && touch {self.directory}/ready && exec env --ignore-signal=CHLD sleep infinity"],
             stdin=subprocess.DEVNULL, start_new_session=True)
         _wait(lambda: (self.directory / "ready").exists(),
