@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -56,13 +57,28 @@ class Epochs:
     def forget(self, uuid: str) -> None:
         """The server is gone from this host for good."""
         with self._lock:
-            now = concurrency.monotonic()
-            self._gone[uuid] = now
-            while self._gone and now - self._gone[oldest := next(iter(self._gone))] > _LATEST:
-                del self._gone[oldest]
-                self._seen.pop(oldest, None)
-            if self._lines > 1000 and self._lines > 4 * len(self._seen):
-                self._rewrite()
+            self._gone[uuid] = concurrency.monotonic()
+            self._age()
+
+    def sweep(self, here: Iterable[str]) -> None:
+        """``here`` are the servers of this host: all others are gone, also those that left before it was started."""
+        with self._lock:
+            kept, now = set(here), concurrency.monotonic()
+            for uuid in self._seen:
+                if uuid in kept:
+                    self._gone.pop(uuid, None)
+                else:
+                    self._gone.setdefault(uuid, now)
+            self._age()
+
+    def _age(self) -> None:
+        """Forget those that are gone for long enough."""
+        now = concurrency.monotonic()
+        while self._gone and now - self._gone[oldest := next(iter(self._gone))] > _LATEST:
+            del self._gone[oldest]
+            self._seen.pop(oldest, None)
+        if self._lines > 1000 and self._lines > 4 * len(self._seen):
+            self._rewrite()
 
     def _rewrite(self) -> None:
         fresh = self._path.with_suffix(".new")

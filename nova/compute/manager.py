@@ -10,8 +10,10 @@ from typing import Any
 
 from nova import concurrency, errors
 from nova.clients.journal import StoreJournal
+from nova.compute.chores import Chores, ImageAging
 from nova.compute.environment import HostEnvironment, Networking, Upload
 from nova.compute.epochs import Epochs
+from nova.compute.lonely import Lonely
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
 from nova.compute.turns import Recent, Turns
@@ -35,7 +37,7 @@ _REGISTER_AGAIN = 0.5
 class Settings:
     """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
     ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are
-    stopped."""
+    stopped. ``strangers``: what becomes of guests of nobody. ``fence_after``: as :class:`Lonely` has it."""
 
     host: str
     state_path: Path
@@ -46,6 +48,9 @@ class Settings:
     workers: int = 10
     shutdown_timeout: float = 60.0
     stop_unexpected: bool = True
+    strangers: str = "reap"
+    fence_after: float = 0.0
+    aging: ImageAging = dataclasses.field(default_factory=ImageAging)
     live_migrations: int = 0
     version: int = 1
 
@@ -67,11 +72,16 @@ class ComputeManager:
         self._turns = Turns(self._pool.submit)
         self._recent = Recent()
         self._watching = Watching(store, settings.live_migrations, lambda *row: self._pool.submit(self._take, *row))
-        self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected)
+        self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected,
+                                      action=settings.strangers)
+        self._lonely = Lonely(settings.state_path / "evacuate", driver, settings.fence_after)
+        self._chores = Chores(driver, self._epochs, self._here, settings.aging)
         self._stop = concurrency.Event()
         life = f"compute-{settings.host}"
         self._periodics = [Periodic(f"{life}-life", self._until_next_life, self._live, at_once=True),
-                           Periodic(f"{life}-keep", settings.report, self.check)]
+                           Periodic(f"{life}-keep", settings.report, self.check),
+                           *([Periodic(f"{life}-lonely", settings.scan, self._lonely.check)]
+                             if settings.fence_after else [])]
         self._registered = False
         self._synced_at = concurrency.monotonic()
 
@@ -108,7 +118,17 @@ class ComputeManager:
         self.service.uuid = registered.uuid
         self._reporter.report()
         self._reconciler.at_start()
+        self._learn()
         self._registered = True
+
+    def _learn(self) -> None:
+        if self.settings.fence_after:
+            self._lonely.learn(self._store.instances_on_host(self.settings.host), all_of_host=True)
+
+    def _here(self) -> set[str]:
+        """The servers that the cell has here or that are at work here."""
+        servers = {server.uuid for server in self._store.instances_on_host(self.settings.host)}
+        return servers | set(self.driver.list()) | set(self._turns.servers)
 
     def check(self) -> None:
         """Tell the inventory when it changed and power states when they differ; remove guests of nobody."""
@@ -117,6 +137,8 @@ class ComputeManager:
         if concurrency.monotonic() - self._synced_at >= self.settings.power_sync:
             self._synced_at = concurrency.monotonic()
             self._reconciler.sync_power_states()
+        self._learn()
+        self._chores.check()
 
     @property
     def ready(self) -> bool:
@@ -126,10 +148,18 @@ class ComputeManager:
 
     def scan(self) -> None:
         """Take what is due here; this alone moves every row when all messages are lost."""
-        for work in self._store.operations_due(self.settings.host, self.service.incarnation or "",
-                                               self._turns.operations):
+        works = self._store.operations_due(self.settings.host, self.service.incarnation or "",
+                                           self._turns.operations)
+        if self._lonely.heard():
+            self._return()
+        for work in works:
             if self._enter(work):
                 self._pool.submit(self._turns.serve, work.operation.instance_uuid)
+
+    def _return(self) -> None:
+        """From having been cut off for long: what moved away goes before anything else, the rest runs again."""
+        self._reconciler.remove(self._reconciler.strangers())
+        self._lonely.revive(self._store.instances_on_host(self.settings.host))
 
     def look(self, operations: list[list[Any]]) -> None:
         """Take each [uuid, epoch] if it is still there, and run it."""
@@ -166,6 +196,7 @@ class ComputeManager:
         if self._recent.ended(operation.uuid, operation.epoch):
             return False
         self._epochs.admit(operation.instance_uuid, operation.epoch)
+        self._lonely.learn([work.instance])
         self._watching.ring(operation.instance_uuid)
         return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
 

@@ -19,9 +19,12 @@ LOG = logging.getLogger(__name__)
 
 class Reconciler:
     """``turns`` tells which servers have an operation here: their guests are left alone, and while a guest is being
-    judged no operation of its server begins. ``cut``: guests that run although their servers are off are stopped."""
+    judged no operation of its server begins. ``cut``: guests that run although their servers are off are stopped.
+    ``action``: what the periodic check does with guests of nobody: reap, shutdown, log or noop."""
 
-    def __init__(self, host: str, driver: Any, store: Store, turns: Turns, *, cut: bool = True) -> None:
+    def __init__(self, host: str, driver: Any, store: Store, turns: Turns, *, cut: bool = True,
+                 action: str = "reap") -> None:
+        self._action = action
         self._host, self._driver, self._store, self._turns, self._cut = host, driver, store, turns, cut
         self._suspects: frozenset[str] = frozenset()
         self._copies: frozenset[str] = frozenset()
@@ -81,7 +84,21 @@ class Reconciler:
         suspects, self._suspects = self._suspects, found
         again, self._copies = self._copies & copies, copies
         self.drop_copies(sorted(again))
-        return self.remove(sorted(found & suspects))
+        both = sorted(found & suspects)
+        return self.remove(both) if self._action == "reap" else self._leave(both)
+
+    def _leave(self, uuids: Iterable[str]) -> list[str]:
+        """An operator wants to look at guests of nobody before they go; gives those that were switched off."""
+        stopped = []
+        for uuid in uuids if self._action != "noop" else ():
+            LOG.warning("guest %s belongs to no server of host %s; it is kept as running_deleted_instance_action says",
+                        uuid, self._host)
+            with self._turns.hold(uuid) as mine:
+                if mine and self._action == "shutdown" and self._is_stranger(uuid) and (
+                        self._power(uuid) == states.RUNNING):
+                    self._driver.power_off(uuid)
+                    stopped.append(uuid)
+        return stopped
 
     def tidy(self, uuid: str) -> None:
         """Somebody says that a server is wanted here no more. Whether that is so is looked up."""

@@ -35,6 +35,12 @@ class Turns:
         with self._lock:
             return list(self._here)
 
+    @property
+    def servers(self) -> list[str]:
+        """Those with somebody in their line."""
+        with self._lock:
+            return list(self._lines)
+
     def has(self, operation: str) -> bool:
         with self._lock:
             return operation in self._here

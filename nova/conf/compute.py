@@ -46,6 +46,14 @@ OPTS: list[cfg.Opt] = [
                      "host. Processes of the API level read it."),
     cfg.IntOpt("max_concurrent_live_migrations", default=1, min=0,
                help="So many live migrations leave this host at a time; others wait. 0: any number."),
+    cfg.StrOpt("running_deleted_instance_action", default="reap", choices=[
+        ("reap", "remove the guest with its disks"), ("shutdown", "switch it off and keep it"),
+        ("log", "only say so in the log"), ("noop", "nothing")],
+               help="What a compute host does from time to time with guests whose servers are deleted or elsewhere. "
+                    "When it starts, and after a build that was overtaken, it removes them in any case."),
+    cfg.IntOpt("instance_build_timeout", default=0, min=0,
+               help="Seconds after which a server that is still being built is given up and in error. 0: only after "
+                    "the deadline of every create, half an hour. Read by nova-conductor with role api."),
     cfg.IntOpt("shutdown_timeout", default=60, min=0,
                help="Seconds that a guest gets to shut down cleanly when its server is stopped; then it is cut off. "
                     "The image property os_shutdown_timeout takes its place for a server."),

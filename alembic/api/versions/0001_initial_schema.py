@@ -284,6 +284,29 @@ def upgrade() -> None:
     )
     op.create_index("ix_host_drains_state", "host_drains", ["state"], unique=False)
     op.create_table(
+        "host_fences",
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("cell_uuid", sa.String(length=36), nullable=False),
+        sa.Column("incarnation", sa.String(length=36), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column(
+            "message",
+            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=True,
+        ),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("tried_at", sa.Double(), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("updated_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_host_fences")),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "host_mappings",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),

@@ -9,6 +9,7 @@ import click
 
 from nova.cmd.commandline import Tool
 from nova.cmd.manage.drains import drain, drain_cancel, drain_status
+from nova.cmd.manage.fences import fence, fence_status, unfence
 from nova.cmd.manage.tool import State
 from nova.cmd.wiring.bus import keys_path
 from nova.rpc.keyring import SERVICES, Keyring, host_key
@@ -48,3 +49,6 @@ def enroll(state: State, hostname: str | None, output: Path | None, renew: bool)
 host.add_command(drain)
 host.add_command(drain_status)
 host.add_command(drain_cancel)
+host.add_command(fence)
+host.add_command(unfence)
+host.add_command(fence_status)

@@ -12,8 +12,10 @@ from nova.clients.network import NetworkClient
 from nova.clients.nudges import Sender as NudgeSender
 from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.store import RemoteStore
+from nova.compute.chores import ImageAging
 from nova.compute.endpoint import ComputeEndpoint
 from nova.compute.manager import ComputeManager, Settings
+from nova.conf.image_cache import unused_seconds
 from nova.context import service_context
 from nova.network.build import network_manager
 from nova.network.endpoint import NetworkEndpoint
@@ -69,7 +71,14 @@ def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
                     workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout),
                     power_sync=float(conf.sync_power_state_interval),
                     stop_unexpected=conf.sync_power_state_unexpected_call_stop,
-                    live_migrations=conf.max_concurrent_live_migrations)
+                    live_migrations=conf.max_concurrent_live_migrations,
+                    strangers=conf.running_deleted_instance_action, fence_after=conf.ha.fence_after,
+                    aging=_aging(conf))
+
+
+def _aging(conf: Any) -> ImageAging:
+    unused = unused_seconds(conf)
+    return ImageAging() if unused is None else ImageAging(float(conf.image_cache.manager_interval), unused)
 
 
 def upload_file(url: str, path: Path) -> None:
