@@ -16,6 +16,7 @@ from nova.scheduler.cache import HostStateCache
 from nova.scheduler.engine import Options
 from nova.scheduler.source import locate
 from nova.scheduler.spec import RequestSpec
+from nova.store import record_events
 
 #: How many ranked hosts an answer carries: enough for refused claims and alternates.
 _RANKED = 20
@@ -30,8 +31,11 @@ class SchedulerManager(Endpoint):
 
     def select(self, context: RequestContext, specs: list[dict[str, Any]], fresh: bool = False) -> list[dict[str, Any]]:
         """One decision per spec, in order; each counts the ones before it."""
-        return [self._decide(RequestSpec.from_dict(self._with_members(spec)), fresh and index == 0)
-                for index, spec in enumerate(specs)]
+        decisions = [self._decide(RequestSpec.from_dict(self._with_members(spec)), fresh and index == 0)
+                     for index, spec in enumerate(specs)]
+        if specs and record_events.listened(self._api):
+            self._api.run(lambda conn: record_events.destinations(conn, context, specs))
+        return decisions
 
     def outdate(self, context: RequestContext) -> None:
         """The next decision looks at the databases first."""

@@ -110,6 +110,16 @@ def placed(conn: sa.Connection, uuid: str, operation: Mapping[str, Any]) -> None
         fault=operation.get("fault")), service=CONDUCTOR)
 
 
+def exist(conn: sa.Connection, rows: Iterable[dict[str, Any]], beginning: float, ending: float) -> None:
+    """These servers existed in a period of a usage audit."""
+    recorder = recorder_of(conn)
+    if recorder is None or not recorder.settings.formats:
+        return
+    for row in rows:
+        teller = _Teller(conn, recorder, row, {}, COMPUTE)
+        recorder.put(conn, {}, [teller.exists(beginning, ending)])
+
+
 def tell(conn: sa.Connection, recorder: Recorder, was: dict[str, Any] | None, row: dict[str, Any],
          happened: Happened | None, *, actor: Mapping[str, Any] | None = None, service: str = API) -> None:
     """Write the notifications and the event of the stream for a change from ``was`` to ``row``."""
@@ -198,6 +208,10 @@ class _Teller:
         payload = servers.update(self.row, self.devices, self.actor, was, now)
         return Note("instance.update", self._publisher(self.service == COMPUTE), payload, INFO,
                     ("compute.instance.update", legacy.update(self.row, was, now)))
+
+    def exists(self, beginning: float, ending: float) -> Note:
+        return Note("instance.exists", self._publisher(True), servers.exists(self.row, self.devices, beginning, ending),
+                    INFO, ("compute.instance.exists", legacy.exists(self.row, beginning, ending)))
 
     def _note(self, happened: Happened, phase: str) -> Note | None:
         if phase == _TASK:

@@ -6,23 +6,25 @@ Called within the transaction that makes it happen; while nobody wants notificat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from nova.context import RequestContext
 from nova.db.api import flavors
+from nova.db.engine import Database
 from nova.db.services import ServiceTables
 from nova.objects.base import NovaObject
 from nova.objects.notifications.payloads import (
     AggregatePayload,
     FlavorPayload,
     KeypairPayload,
+    RequestSpecPayload,
     ServerGroupPayload,
     ServiceStatusPayload,
 )
-from nova.store.recorder import Note, Recorder, recorder_of
+from nova.store.recorder import KEY, Note, Recorder, recorder_of
 
 API = "nova-api"
 
@@ -99,6 +101,24 @@ def service(conn: sa.Connection, context: RequestContext | None, what: str, tabl
     if row is not None:
         payload = ServiceStatusPayload.of({str(name): value for name, value in row.items()})
         _put(conn, recorder, context, [(f"service.{what}", payload, None)], publisher)
+
+
+def listened(database: Database) -> bool:
+    """Whether notifications of this database are wanted at all."""
+    recorder: Recorder | None = database.engine.get_execution_options().get(KEY)
+    return recorder is not None and bool(recorder.settings.formats)
+
+
+def destinations(conn: sa.Connection, context: RequestContext, specs: Sequence[Mapping[str, Any]]) -> None:
+    """Hosts were looked for: for so many servers of the first one's kind."""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    payload = RequestSpecPayload.wanted(specs[0], len(specs))
+    legacy = {"request_spec": {"instance_uuids": [spec["instance_uuid"] for spec in specs],
+                               "num_instances": len(specs), "instance_properties": {"uuid": specs[0]["instance_uuid"]}}}
+    names = [f"scheduler.select_destinations.{phase}" for phase in ("start", "end")]
+    _put(conn, recorder, context, [(name, payload, (name, legacy)) for name in names], "nova-scheduler")
 
 
 def registered(conn: sa.Connection, tables: ServiceTables, host: str, binary: str,

@@ -47,6 +47,8 @@ def payload_of(event: catalogue.Event) -> NovaObject:
     name, kind = event.name, event.payload
     if issubclass(kind, servers.InstanceUpdatePayload):
         return servers.update(ROW, [], ACTOR, ROW | BUILDING, NOW)
+    if issubclass(kind, servers.InstanceExistsPayload):
+        return servers.exists(ROW, [], NOW - 30 * 86400, NOW)
     if issubclass(kind, servers.InstancePayload):
         fault = FAULT if name.endswith(".error") else None
         row = ROW | (BUILDING if name in ("instance.create.start", "instance.create.error") else {})
@@ -63,6 +65,9 @@ _RECORDS: dict[str, Any] = {
     "AggregatePayload": lambda: payloads.AggregatePayload.new(
         id=1, uuid=GROUP["uuid"], name="some-aggregate", hosts=["compute1"], metadata={"availability_zone": "nova"}),
     "ServerGroupPayload": lambda: payloads.ServerGroupPayload.of(GROUP),
+    "RequestSpecPayload": lambda: payloads.RequestSpecPayload.wanted(
+        {"instance_uuid": UUID, "project_id": PROJECT, "user_id": USER, "flavor": FLAVOR,
+         "availability_zone": "nova", "image_properties": {"hw_disk_bus": "virtio"}}, 1),
     "ServiceStatusPayload": lambda: payloads.ServiceStatusPayload.of(SERVICE),
     "ComputeTaskPayload": lambda: payloads.ComputeTaskPayload.new(
         instance_uuid=UUID, state=states.ERROR, reason=payloads.ExceptionPayload.of(FAULT),

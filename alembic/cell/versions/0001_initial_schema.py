@@ -378,3 +378,28 @@ def upgrade() -> None:
         mysql_engine="InnoDB",
     )
     op.create_index("ix_services_incarnation", "services", ["incarnation"], unique=False)
+    op.create_table(
+        "task_log",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("task_name", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("period_beginning", sa.Double(), nullable=False),
+        sa.Column("period_ending", sa.Double(), nullable=False),
+        sa.Column("message", sa.String(length=255), nullable=False),
+        sa.Column("task_items", sa.Integer(), nullable=False),
+        sa.Column("errors", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_log")),
+        sa.UniqueConstraint(
+            "task_name",
+            "host",
+            "period_beginning",
+            "period_ending",
+            name=op.f("uq_task_log_task_name_host_period_beginning_period_ending"),
+        ),
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )

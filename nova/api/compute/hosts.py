@@ -17,8 +17,10 @@ from nova.cells import Cell, Cells
 from nova.db.api import aggregates
 from nova.db.api import cells as mappings
 from nova.db.api.tables import services as api_services
+from nova.db.cell import task_log
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
+from nova.store import usage_audit
 
 COMPUTE = "nova-compute"
 _KEEP = 1.0
@@ -59,6 +61,20 @@ class Hosts:
     @property
     def default_zone(self) -> str:
         return str(self._conf.default_availability_zone)
+
+    @property
+    def audit_period(self) -> str:
+        return str(self._conf.instance_usage_audit_period)
+
+    def audits(self, beginning: float, ending: float) -> dict[str, dict[str, Any]]:
+        """Host → what the log tells of its usage audit of that period, from all cells that answer."""
+        def ask(cell: Cell) -> dict[str, dict[str, Any]]:
+            with cell.database.read() as conn:
+                return task_log.of_period(conn, usage_audit.TASK, beginning, ending)
+
+        answers = self._cells.scatter(ask, self._cells.with_hosts()).values()
+        return {host: row for found in answers if not isinstance(found, errors.NovaError)
+                for host, row in found.items()}
 
     def services(self, *, fresh: bool = True) -> list[Service]:
         """All services, of the API level first."""

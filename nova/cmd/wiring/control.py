@@ -39,6 +39,8 @@ from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.reclaim import Reclaimer
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.stale import StaleBuilds
+from nova.conductor.usage_audit import UsageAudits
+from nova.conductor.unconfirmed import Unconfirmed
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -181,6 +183,10 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
         keepers.append(StaleBuilds(plane.api, plane.cells, timeout=float(conf.instance_build_timeout)))
     if conf.ha.enabled:
         keepers.append(availability(plane))
+    if conf.instance_usage_audit:
+        keepers.append(UsageAudits(plane.cells, period=conf.instance_usage_audit_period))
+    if conf.resize_confirm_window:
+        keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.reclaim_instance_interval:
         keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
     if conf.shelved_offload_time > 0:

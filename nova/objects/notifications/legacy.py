@@ -65,6 +65,11 @@ def update(row: Mapping[str, Any], before: Mapping[str, Any], now: float) -> dic
     return payload
 
 
+def exists(row: Mapping[str, Any], beginning: float, ending: float) -> dict[str, Any]:
+    return server(row) | {"audit_period_beginning": _time(beginning), "audit_period_ending": _time(ending),
+                          "bandwidth": {}}
+
+
 def task(payload: Mapping[str, Any], method: str) -> dict[str, Any]:
     """A failed task, from the data of its versioned payload."""
     return {"instance_id": payload["instance_uuid"], "instance_properties": {}, "method": method,

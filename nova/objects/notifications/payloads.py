@@ -172,6 +172,24 @@ class RequestSpecPayload(NovaObject):
     scheduler_hints: Json = {}
     security_groups: Json = []
 
+    @classmethod
+    def wanted(cls, spec: Mapping[str, Any], count: int) -> RequestSpecPayload:
+        """From what the scheduler is asked."""
+        def listed(value: Any) -> list[Any] | None:
+            return [value] if value else None
+
+        group = spec.get("group")
+        return cls.new(
+            instance_uuid=spec["instance_uuid"], project_id=spec.get("project_id"), user_id=spec.get("user_id"),
+            availability_zone=spec.get("availability_zone"), num_instances=count,
+            flavor=FlavorPayload.of(spec["flavor"]) if spec.get("flavor") else None,
+            image={"properties": dict(spec.get("image_properties") or {})},
+            force_hosts=listed(spec.get("force_host")), force_nodes=listed(spec.get("force_node")),
+            ignore_hosts=list(spec.get("ignore_hosts") or []) or None,
+            instance_group={"uuid": group["uuid"]} if group else None,
+            requested_destination=spec.get("requested_destination"),
+            scheduler_hints=dict(spec.get("scheduler_hints") or {}))
+
 
 @register
 class ComputeTaskPayload(NovaObject):

@@ -134,6 +134,16 @@ class InstanceUpdatePayload(InstancePayload):
     tags: Json = []
 
 
+@register
+class InstanceExistsPayload(InstancePayload):
+    """``bandwidth`` is empty: the hosts do not count it."""
+
+    VERSION = "1.4"
+
+    audit_period: AuditPeriodPayload
+    bandwidth: Json = []
+
+
 def common(row: Mapping[str, Any], devices: Iterable[Mapping[str, Any]], actor: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of :class:`InstancePayload` from a server's row. ``actor``: who asked."""
     properties = row.get("image_properties") or {}
@@ -172,6 +182,14 @@ def create(row: Mapping[str, Any], devices: Iterable[Mapping[str, Any]], actor: 
         trusted_image_certificates=row.get("trusted_certs") or None,
         instance_name=row.get("name") or (f"instance-{row['id']:08x}" if row.get("id") else None),
         **common(row, devices, actor))
+
+
+def exists(row: Mapping[str, Any], devices: Iterable[Mapping[str, Any]], beginning: float,
+           ending: float) -> InstanceExistsPayload:
+    """Nobody asked for it; the period is that of the audit."""
+    period = AuditPeriodPayload.new(audit_period_beginning=when(beginning) or "",
+                                    audit_period_ending=when(ending) or "")
+    return InstanceExistsPayload.new(audit_period=period, **common(row, devices, {}))
 
 
 def update(row: Mapping[str, Any], devices: Iterable[Mapping[str, Any]], actor: Mapping[str, Any],

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from nova.db.cell import task_log
 from tests.api.compute.conftest import IMAGE, PROJECTS, Api
 
 
@@ -53,6 +54,16 @@ def test_the_usage_audit_log(api: Api) -> None:
         "period_beginning": "2026-10-01 00:00:00", "period_ending": "2026-11-01 00:00:00", "num_hosts": 2,
         "num_hosts_done": 0, "num_hosts_running": 0, "num_hosts_not_run": 2, "hosts_not_run": ["host1", "host2"],
         "total_instances": 0, "total_errors": 0, "log": {}, "overall_status": "0 of 2 hosts done. 0 errors."}
+    october, november = 1790812800.0, 1793491200.0
+    for host, count in (("host1", 3), ("host2", 0)):
+        with api.cell.write() as conn:
+            task_log.add(conn, task_name="instance_usage_audit", host=host, period_beginning=october,
+                         period_ending=november, message="It ran.", task_items=count, errors=0)
+        found = api("GET", path + "/2026-11-20 10:00:00", who="admin").body["instance_usage_audit_log"]
+        assert found["log"][host] == {"state": "DONE", "instances": count, "errors": 0, "message": "It ran."}
+        assert found["total_instances"] == 3
+        done = {"host1": (1, ["host2"], "1 of 2 hosts done. 0 errors."), "host2": (2, [], "ALL hosts done. 0 errors.")}
+        assert (found["num_hosts_done"], found["hosts_not_run"], found["overall_status"]) == done[host]
     now = api("GET", path, who="admin", version="2.104").body["instance_usage_audit_logs"]
     assert set(now) == set(log)
     assert api("GET", path + "/banana", who="admin").status == 400
