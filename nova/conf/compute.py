@@ -41,6 +41,9 @@ OPTS: list[cfg.Opt] = [
                help="Seconds for which a deleted server is kept, off and at no charge, so that its owner can have it "
                     "back (restore) or delete it at once (forceDelete). 0: servers are deleted at once. Processes of "
                     "the API level read it: those that accept requests and those that reclaim."),
+    cfg.IntOpt("resize_confirm_window", default=0, min=0,
+               help="Seconds after which a resized server that its owner has neither confirmed nor reverted is "
+                    "confirmed. 0: it waits. nova-conductor at API level reads it."),
     cfg.BoolOpt("allow_resize_to_same_host", default=False,
                 help="Let the scheduler choose a server's own host when it is resized. A migration always leaves the "
                      "host. Processes of the API level read it."),

@@ -292,3 +292,14 @@ def test_a_host_that_comes_back_goes_on(cloud: Cloud, step: str) -> None:
     assert row["host"] == there and truth.guests(cloud) == {uuid: there}
     assert driver(cloud, here).list_aside() == [uuid]
     quiet(cloud)
+
+
+def test_what_nobody_confirms_is_confirmed(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(conf_options={"resize_confirm_window": 1})
+    uuid, here, there = running(cloud)
+    cloud.operations.resize(cloud.context(), uuid, BIG)
+    cloud.wait(lambda: status(cloud, uuid) == ["confirmed"])
+    row = cloud.wait_state(uuid, "active")
+    assert (row["host"], row["flavorid"]) == (there, "2") and driver(cloud, here).list_aside() == []
+    quiet(cloud)
+    assert truth.actions(cloud, uuid)[-1] == ("confirmResize", "done")
