@@ -41,6 +41,7 @@ from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.stale import StaleBuilds
 from nova.conductor.usage_audit import UsageAudits
 from nova.conductor.unconfirmed import Unconfirmed
+from nova.conductor.unconfirmed import Unconfirmed
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -185,6 +186,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
         keepers.append(availability(plane))
     if conf.instance_usage_audit:
         keepers.append(UsageAudits(plane.cells, period=conf.instance_usage_audit_period))
+    if conf.resize_confirm_window:
+        keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.resize_confirm_window:
         keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.reclaim_instance_interval:
