@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a live migration while one of its hosts says nothing: a pure function of its row, as a table.
+"""What becomes of a live migration, or of an evacuation, while one of its hosts says nothing: a pure function of its
+row, as a table.
 
 Before the guest leaves, a silent destination is passed over or left to clean up after itself when it is back. Whether a
 guest has left a silent source, the destination tells. What is left at a silent source is a stranger there.
@@ -11,7 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nova.workflow.operations import LIVE_MIGRATION
+from nova.workflow.operations import EVACUATE, LIVE_MIGRATION
 
 #: How sure it must be that the host is gone: silent for a lease, shown as down, or past the operation's deadline.
 DOWN, DEAD, LATE = 1, 2, 3
@@ -40,13 +41,17 @@ WAYS = {
     ("undoing", "migrate"): _ASK,
     ("undoing", "prepare"): Way(DOWN, "choose", "undoing"),
 }
+#: The same for an evacuation, whose destination may die like its source.
+EVACUATION = {("open", "rebuild"): Way(DEAD, "elsewhere", told=True),
+              ("undoing", "rebuild"): Way(DOWN, "move", "undoing")}
+_TABLES = {LIVE_MIGRATION.action: WAYS, EVACUATE.action: EVACUATION}
 
 
 def way_out(row: Mapping[str, Any], sure: int) -> Way | None:
     """None: it is waited for."""
-    if row["action"] != LIVE_MIGRATION.action or row["level"] != "host":
+    if row["level"] != "host":
         return None
-    way = WAYS.get((row["state"], row["step"]))
+    way = _TABLES.get(row["action"], {}).get((row["state"], row["step"]))
     return way if way is not None and sure >= way.after else None
 
 

@@ -260,9 +260,11 @@ class OperationTables:
     def open_moves(self, conn: sa.Connection) -> list[tuple[str, dict[str, Any]]]:
         """(server, step data) of the open operations of servers that are where they are, or on their way."""
         t = self.operations
-        rows = conn.execute(sa.select(t.c.instance_uuid, t.c.step_data).where(
+        rows = conn.execute(sa.select(t.c.instance_uuid, t.c.step_data, t.c.action).where(
             t.c.state.in_(OPEN_STATES), t.c.action.not_in(("create", "delete"))))
-        return [(row.instance_uuid, row.step_data) for row in rows]
+        # A host that was evacuated has no part in it: what it has left goes at once when it is back.
+        return [(row.instance_uuid, row.step_data | {"source_compute": None} if row.action == "evacuate"
+                 else row.step_data) for row in rows]
 
     def events_of(self, conn: sa.Connection, operation_uuid: str) -> list[dict[str, Any]]:
         t = self.steps

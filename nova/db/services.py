@@ -97,6 +97,13 @@ class ServiceTables:
             t.c.host == sa.bindparam("b_host"), t.c.binary == sa.bindparam("b_binary"), t.c.forced_down.is_(False),
             t.c.last_seen > db_now() - sa.bindparam("b_lease", type_=sa.Double))
 
+    def is_down(self, conn: sa.Connection, host: str, binary: str, down_after: float) -> bool:
+        """Is it said to be down, or has it been silent for so many seconds? One that signed off has, from the moment of
+        that on. One that was never there is down."""
+        rows = self.list(conn, host=host, binary=binary)
+        silent = (row["age"] if row["last_seen"] else row["age"] - (row["updated_at"] or 0.0) for row in rows)
+        return not rows or bool(rows[0]["forced_down"]) or next(silent) > down_after
+
     def update(self, conn: sa.Connection, uuid: str, **values: Any) -> bool:
         t = self.services
         return conn.execute(t.update().where(t.c.uuid == uuid).values(updated_at=db_now(), **values)).rowcount == 1

@@ -37,8 +37,8 @@ _TRIES = 5
 @dataclasses.dataclass(frozen=True)
 class Deps:
     """What acceptance works with. ``api_bus`` reaches the orchestrators; ``lease`` is after how many seconds of silence
-    a host counts as down; ``reclaim`` for how many seconds deleted servers are kept;
-    ``same_host``: a resize may stay on its host."""
+    a host counts as down, ``down_after`` after how many it may be evacuated; ``reclaim`` for how many seconds deleted
+    servers are kept; ``same_host``: a resize may stay on its host."""
 
     api: Database
     cells: Cells
@@ -48,6 +48,7 @@ class Deps:
     quota: Quota
     snapshots: Snapshots
     lease: float = 8.0
+    down_after: float = 60.0
     reclaim: float = 0.0
     sealer: Sealer | None = None
     same_host: bool = False
@@ -182,9 +183,11 @@ Prepared = tuple[dict[str, Any], dict[str, Any]]
 
 def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str, *,
                   prepare: Callable[[sa.Connection, dict[str, Any]], Prepared] = lambda conn, server: ({}, {}),
-                  unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+                  data: Callable[[dict[str, Any]], dict[str, Any]] = lambda server: {},
+                  unable: type[errors.NovaError] = errors.Conflict,
+                  secrets: dict[str, Any] | None = None) -> dict[str, Any]:
     """As :func:`accept_on_host`, for an operation whose first step is the API level's. ``prepare`` sees the server as
-    it is held and refuses by raising."""
+    it is held and refuses by raising; ``data`` gives the first data of its steps."""
     cell, server = located(deps, context, uuid)
     if states.TRANSITIONS[transition].locked:
         refuse_locked(context, server)
@@ -198,8 +201,9 @@ def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, 
         require_ability(conn, fresh, shape, name, unable)
         inputs, more = prepare(conn, fresh)
         seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
-        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level="api", step=shape.steps[0].name,
-                      inputs=inputs) | {"owner": None, "host": fresh["host"]}
+        row = deps.sealed(new_row(context, shape, fresh, seq=seq, epoch=epoch, level="api", step=shape.steps[0].name,
+                                  inputs=inputs), secrets) | {
+            "owner": None, "host": fresh["host"], "step_data": data(fresh)}
         changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq} | more
         if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
             raise LostRaceError

@@ -11,6 +11,7 @@ from nova.context import RequestContext
 from nova.operations import copies, deferred, details, live_migration, questions, refusals
 from nova.operations import create as creation
 from nova.operations import delete as deletion
+from nova.operations import evacuate as evacuation
 from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
 from nova.workflow.operations import (
@@ -137,6 +138,10 @@ class Operations:
     def trigger_crash_dump(self, context: RequestContext, uuid: str) -> None:
         accept_on_host(self.deps, context, uuid, TRIGGER_CRASH_DUMP, "crash_dump", "trigger_crash_dump", {},
                        unable=errors.Invalid)
+
+    def evacuate(self, context: RequestContext, uuid: str, host: str | None = None, *, force: bool = False,
+                 stopped: bool = False) -> dict[str, Any]:
+        return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped)
 
     # -- record --------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,6 @@ REFUSALS: dict[str, Refusal] = {
     "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
-    "evacuate": Refusal("evacuate", "evacuate", virt.Resize),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
     "attach_interface": Refusal("attach_interface", "attach_interface", virt.Interfaces, errors.NotSupported),
     "detach_interface": Refusal("attach_interface", "detach_interface", virt.Interfaces, errors.NotSupported),

@@ -15,7 +15,7 @@ from nova.workflow.shape import Shape, StepShape
 #: Who makes or removes a server; played on every database.
 LIVES = (CREATE, DELETE, DELETE_UNPLACED)
 #: Who moves one; every step is played.
-_MOVES = ("resize", "migrate", "confirmResize", "revertResize", "live-migration")
+_MOVES = ("resize", "migrate", "evacuate", "confirmResize", "revertResize", "live-migration")
 MOVES = tuple(shape for shape in SHAPES if shape.action in _MOVES)
 OTHERS = tuple(shape for shape in SHAPES if shape not in LIVES + MOVES)
 #: So many of the others' cases are played, drawn by this seed.
@@ -34,13 +34,14 @@ ACTIVE, ERROR, GONE = "active", "error", "gone"
 @dataclasses.dataclass(frozen=True, eq=False)
 class Act:
     """What is asked of a server, and the vm state it ends in: an action's body, or another ``method`` on a ``path``
-    under the server's own."""
+    under the server's own. ``host_down``: its host is said to be down first, and taken back after the case."""
 
     body: dict[str, Any] | None
     ends: str
     version: str = "2.95"
     method: str = "POST"
     path: str = "/action"
+    host_down: bool = False
 
     @property
     def name(self) -> str:
@@ -90,6 +91,9 @@ RESIZE_REFUSED, MIGRATE_REFUSED = (after(act, "every host refuses it", fails="fa
                                    for act in (_RESIZE, _MIGRATE))
 CONFIRM = after(Act({"confirmResize": None}, ACTIVE), "a resized server is kept so", _RESIZE)
 REVERT = after(Act({"revertResize": None}, ACTIVE), "a resized server goes back", _RESIZE)
+_EVACUATE = Act({"evacuate": {}}, ACTIVE, "2.94", host_down=True)
+EVACUATE = after(_EVACUATE, "a server leaves a host that is said to be down")
+NO_HOST_TAKES_IT = after(_EVACUATE, "every other host fails to build it", fails="fake.spawn", ends=ERROR)
 
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
@@ -104,11 +108,14 @@ SCENARIOS = {
     "resize.elsewhere": RESIZE_REFUSED, "migrate.elsewhere": MIGRATE_REFUSED,
     "confirmResize.drop": CONFIRM, "confirmResize.settle": CONFIRM,
     "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
+    "evacuate.claim": EVACUATE, "evacuate.move": EVACUATE, "evacuate.elsewhere": NO_HOST_TAKES_IT,
+    "evacuate.fence": EVACUATE, "evacuate.rebuild": EVACUATE, "evacuate.settle": EVACUATE,
 }
 #: The same for the undo of a step.
 UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
          **{f"resize.{step}": RESIZE_FAILS for step in ("claim", "leave", "move", "arrive")},
-         **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")}}
+         **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")},
+         **{f"evacuate.{step}": NO_HOST_TAKES_IT for step in ("claim", "move", "rebuild")}}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -121,6 +121,7 @@ class Play:
             if not daemon.running:
                 daemon.start()
                 daemon.wait_ready()
+        self.cluster.user.take_back()
 
     # -- how it ended --------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ class User:
         self._admin_password = admin_password or password
         self._session, self._admin = requests.Session(), requests.Session()
         self.project_id = ""
+        self._down: list[str] = []
 
     def log_in(self) -> None:
         self.project_id = self._token(self._session, "demo", self._password)
@@ -50,9 +51,29 @@ class User:
 
     def act(self, uuid: str, act: Act) -> None:
         """Ask for it as the administrator."""
+        if act.host_down:
+            self._force_down(uuid)
         answer = self._admin.request(act.method, f"{self._base}/compute/v2.1/servers/{uuid}{act.path}", timeout=30,
                                      json=act.body, headers={"OpenStack-API-Version": f"compute {act.version}"})
         assert answer.status_code in (200, 202, 204), answer.text
+
+    def _force_down(self, uuid: str) -> None:
+        found = self._admin.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=30)
+        host = found.json()["server"]["OS-EXT-SRV-ATTR:host"]
+        self._down.append(host)
+        self._say(host, True)
+
+    def take_back(self) -> None:
+        """Hosts that were said to be down are not any more."""
+        while self._down:
+            self._say(self._down[-1], False)
+            self._down.pop()
+
+    def _say(self, host: str, down: bool) -> None:
+        answer = self._admin.put(f"{self._base}/compute/v2.1/os-services/force-down", timeout=30,
+                                 json={"host": host, "binary": "nova-compute", "forced_down": down},
+                                 headers={"OpenStack-API-Version": "compute 2.11"})
+        assert answer.status_code == 200, answer.text
 
     def show(self, uuid: str, patience: float = 30.0) -> dict[str, Any] | None:
         """The server as its owner reads it; None when it is gone. An API that restarts is asked again."""

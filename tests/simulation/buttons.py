@@ -11,8 +11,9 @@ import dataclasses
 import random
 from collections.abc import Callable
 
-from nova import errors
+from nova import concurrency, errors
 from nova.context import RequestContext
+from nova.db.cell.tables import services
 from nova.operations import Operations, deferred
 from tests.functional.cloud import FLAVOR
 from tests.simulation.chaos import Chaos
@@ -63,6 +64,33 @@ MOVES: dict[str, Button] = {
     "revert": lambda p: p.operations.revert_resize(p.context, p.uuid),
 }
 
+
+
+def evacuate(press: Press) -> None:
+    """An operator says that the host is down, whether that is so or not, and takes it back after a while."""
+    cell, server = press.operations.deps.servers.locate(press.admin, press.uuid)
+    if cell is None or not server["host"]:
+        raise errors.Conflict("There is no host to leave.")
+    database, host = cell.database, server["host"]
+
+    def say(down: bool) -> None:
+        with database.write() as conn:
+            uuid = next(row["uuid"] for row in services.list(conn, host=host, binary="nova-compute"))
+            services.update(conn, uuid, forced_down=down)
+
+    def take_back() -> None:
+        concurrency.sleep(20.0)
+        say(False)
+
+    say(True)
+    concurrency.spawn(take_back, name="take-back")
+    press.operations.evacuate(press.admin, press.uuid)
+
+
+REBUILDS: dict[str, Button] = {
+    "evacuate": evacuate,
+}
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
     **POWER,
@@ -70,11 +98,13 @@ BUTTONS: dict[str, Button] = {
     **DEFERRED,
     **INSIDE,
     **MOVES,
+    **REBUILDS,
 }
 
 #: What brings a new server into the state that a button needs.
 FIRST: dict[str, tuple[str, ...]] = {
     "confirm": ("migrate",), "revert": ("migrate",), "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
+    "restore": ("delete softly",),
 }
 
 

@@ -166,7 +166,7 @@ class Chaos:
     def check(self, servers: list[str], deleted: set[str]) -> None:
         """Nothing leaked, nothing stuck: every server has its guest, or is in error with a fault, or gone."""
         cloud = self.cloud
-        guests = {uuid: name for name, service in cloud.hosts.items() if self._alive(name)
+        guests = {(uuid, name) for name, service in cloud.hosts.items() if self._alive(name)
                   for uuid in service.manager.driver.list()}
         rows: dict[str, Any] = {}
         for cell in cloud.cells.all():
@@ -184,7 +184,7 @@ class Chaos:
             assert row is not None, f"{uuid} is lost"
             assert row["task_state"] is None, row
             if row["vm_state"] in WITH_GUEST:
-                assert guests.get(uuid) == row["host"], f"{uuid} is on {guests.get(uuid)}, not {row['host']}"
+                assert (uuid, row["host"]) in guests, f"{uuid} is on {guests}, not {row['host']}"
             elif row["vm_state"] != "shelved_offloaded":
                 assert row["vm_state"] == "error" and row["fault"]["message"], row
         for service in cloud.hosts.values():

@@ -20,7 +20,6 @@ from nova.api.compute import (
     flavors,
     floating_ips,
     host_drains,
-    host_drains,
     hypervisors,
     images,
     instance_actions,
@@ -46,6 +45,7 @@ from nova.api.compute import (
     server_metadata,
     server_networks,
     server_reads,
+    server_rebuilds,
     server_requests,
     server_tags,
     servers,
@@ -140,6 +140,7 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
         (server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
         (server_copies.ROUTES, server_copies.ServerCopies(deps.api, deps.operations, hosts, deps.quota,
                                                           deps.conf.image.public_endpoint)),
+        (server_rebuilds.ROUTES, server_rebuilds.ServerRebuilds(deps.operations, deps.conf)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]
     explain = placement_explain.PlacementExplain(deps.operations, reader)

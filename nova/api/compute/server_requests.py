@@ -41,7 +41,6 @@ ROUTES = (
     _action("migrate", "migrate", "os-migrate-server:migrate", "Move to another host", bodies.MIGRATE),
     _action("os-migrateLive", "migrate_live", "os-migrate-server:migrate_live", "Move while running",
             bodies.MIGRATE_LIVE),
-    _action("evacuate", "evacuate", "os-evacuate", "Build anew when the host is down", bodies.EVACUATE, 200),
     _action("changePassword", "change_password", "os-admin-password", "Set the guest's password",
             bodies.CHANGE_PASSWORD),
     _action("trigger_crash_dump", "crash_dump", "servers:trigger_crash_dump", "Have the guest dump its memory",
@@ -116,17 +115,6 @@ class ServerRequests:
             block_migration=None if block == "auto" else s.is_true(block),
             disk_over_commit=s.is_true(wanted.get("disk_over_commit", False)), force=forced,
             checked=request.version < (2, 34))
-
-    def evacuate(self, request: Request) -> None:
-        wanted = request.body_json["evacuate"]
-
-        def check() -> None:
-            self._check_host(wanted.get("host"))
-            if not self._operations.host_is_down(request.context, request.match["id"]):
-                row = self._operations.check_state(request.context, request.match["id"], "evacuate", "evacuate")
-                raise errors.Invalid(f"Compute service of {row['host']} is still in use.")
-
-        self._refuse(request, "evacuate", check)
 
     def change_password(self, request: Request) -> None:
         self._operations.change_password(request.context, request.match["id"],

@@ -271,6 +271,7 @@ def operations(plane: ControlPlane, sender: NudgeSender) -> Operations:
     plane.eventing.sender = sender
     return Operations(Deps(plane.api, plane.cells, servers, sender, plane.bus, Quota(plane.conf),
                            Snapshots.from_conf(plane.conf, plane.api),
-                           lease=float(plane.conf.lease), sealer=Sealer.from_conf(plane.conf),
+                           lease=float(plane.conf.lease), down_after=float(plane.conf.service_down_time),
+                           sealer=Sealer.from_conf(plane.conf),
                            reclaim=float(plane.conf.reclaim_instance_interval),
                            same_host=bool(plane.conf.allow_resize_to_same_host)))

@@ -3,6 +3,7 @@
 
 from nova.compute.workflows.create import CREATE_ON_HOST
 from nova.compute.workflows.delete import DELETE_ON_HOST
+from nova.compute.workflows.evacuate import EVACUATE_ON_HOST
 from nova.compute.workflows.guest import CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST
 from nova.compute.workflows.live_migration import LIVE_MIGRATION_ON_HOST
 from nova.compute.workflows.pause import PAUSE_ON_HOST, UNPAUSE_ON_HOST
@@ -20,4 +21,5 @@ WORKFLOWS = Workflows([
                        UNPAUSE_ON_HOST, SUSPEND_ON_HOST, RESUME_ON_HOST,
                        SOFT_DELETE_ON_HOST, RESTORE_ON_HOST,
                        SNAPSHOT_ON_HOST, BACKUP_ON_HOST, SHELVE_ON_HOST, SHELVE_OFFLOAD_ON_HOST, UNSHELVE_ON_HOST,
-                       RESIZE_ON_HOST, MIGRATE_ON_HOST, CONFIRM_ON_HOST, REVERT_ON_HOST, LIVE_MIGRATION_ON_HOST])
+                       RESIZE_ON_HOST, MIGRATE_ON_HOST, CONFIRM_ON_HOST, REVERT_ON_HOST, LIVE_MIGRATION_ON_HOST,
+                       EVACUATE_ON_HOST])

@@ -50,6 +50,9 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
 
     def recreate(self, guest: GuestSpec) -> None:
         """Guests and their disks are one thing here, and lost together."""
+        with self.lock:
+            if not self.find(guest.uuid).made:
+                raise errors.NotFound(f"Guest {guest.uuid} was never made on host {self.host}.")
         self.power_on(guest.uuid)
 
     def power_off(self, uuid: str, timeout: float = 0) -> None:

@@ -38,8 +38,8 @@ class LibvirtDriver(
 ):
     """Guests on one libvirt daemon."""
 
-    def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:
-        self.hypervisor = Hypervisor(conf, state_path)
+    def __init__(self, conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> None:
+        self.hypervisor = Hypervisor(conf, host, state_path)
         self.handover = Handover(self.hypervisor.instances, state_path / "handover.key", compute_conf.host_ip(conf),
                                  conf.libvirt.handover_port)
         self._listeners: list[Listener] = []
@@ -67,4 +67,4 @@ class LibvirtDriver(
 def make(conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> LibvirtDriver:
     for section in (compute_conf, compute_cpus, guest_disks, libvirt_conf, live_migration, pci):
         section.register(conf)
-    return LibvirtDriver(conf, state_path)
+    return LibvirtDriver(conf, host, state_path)

@@ -23,6 +23,7 @@ from nova.virt.libvirt.connection import Connection
 from nova.virt.libvirt.disks import GuestDisks
 from nova.virt.libvirt.domain import NAMESPACE, DiskFile, Draft, Settings, build
 from nova.virt.libvirt.offers import Offers
+from nova.virt.libvirt.ownership import Ownership
 from nova.virt.libvirt.planner import Planner
 from nova.virt.libvirt.xml.draft import machine_of
 from nova.virt.types import GuestSpec
@@ -48,9 +49,10 @@ class Host:
 class Hypervisor:
     """One libvirt daemon, and the directory where guests of ours have their files."""
 
-    def __init__(self, conf: cfg.ConfigOpts, state_path: pathlib.Path) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, host: str, state_path: pathlib.Path) -> None:
         section = conf.libvirt
         self.conf = conf
+        self.ownership = Ownership(host)
         self.instances = pathlib.Path(section.instances_path or state_path / "instances").absolute()
         self.opened: list[Callable[[Any], None]] = []
         self.connection = Connection(section.connection_uri, section.connect_timeout, self._on_open)

@@ -50,6 +50,9 @@ class LibvirtLifecycle(Lifecycle):
             self._on_domain(uuid, self._undefine)
         except errors.NotFound:
             LOG.debug("guest %s (%s) has no domain any more", name, uuid)
+        if self.hypervisor.ownership.elsewhere(self.hypervisor.directory(uuid)):
+            LOG.info("the files of guest %s are on shared storage and another host's now; they stay", uuid)
+            return
         self.hypervisor.disks.remove(uuid)
         files.remove_tree(self.hypervisor.directory(uuid))
 
@@ -83,12 +86,13 @@ class LibvirtLifecycle(Lifecycle):
         """Domains, and directories of guests that never got one."""
         found = self.hypervisor.connection.call(self._uuids)
         for entry in self.hypervisor.instances.iterdir():
-            if entry.is_dir() and _UUID.match(entry.name):
+            if entry.is_dir() and _UUID.match(entry.name) and not self.hypervisor.ownership.elsewhere(entry):
                 found.add(entry.name)
         return sorted(found)
 
     def exists(self, uuid: str) -> bool:
-        if self.hypervisor.directory(uuid).is_dir():
+        directory = self.hypervisor.directory(uuid)
+        if directory.is_dir() and not self.hypervisor.ownership.elsewhere(directory):
             return True
         try:
             self._on_domain(uuid, lambda dom: None)
@@ -109,7 +113,8 @@ class LibvirtLifecycle(Lifecycle):
 
     def _define_and_start(self, conn: Any, guest: GuestSpec, made: Sequence[domain.DiskFile]) -> None:
         xml = self.hypervisor.document(conn, guest, self._free_name(conn, guest), made)
-        self._start(conn.defineXML(xml))
+        with self.hypervisor.ownership.taken(self.hypervisor.directory(guest.uuid)):
+            self._start(conn.defineXML(xml))
 
     def _free_name(self, conn: Any, guest: GuestSpec) -> str:
         """Another cloud on the same daemon may have a guest of this name."""

@@ -218,6 +218,7 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
         (self.hypervisor.directory(guest.uuid) / PROBE).unlink(missing_ok=True)
         for name in (BEGUN, COPY):
             (self.hypervisor.directory(guest.uuid) / name).unlink(missing_ok=True)
+        self.hypervisor.ownership.take(self.hypervisor.directory(guest.uuid))
 
     @property
     def _options(self) -> Any:

@@ -3,6 +3,7 @@
 
 from nova.workflow.operations.create import CREATE
 from nova.workflow.operations.delete import DELETE, DELETE_UNPLACED
+from nova.workflow.operations.evacuate import EVACUATE
 from nova.workflow.operations.guest import CHANGE_PASSWORD, TRIGGER_CRASH_DUMP
 from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
@@ -16,7 +17,7 @@ from nova.workflow.operations.suspend import RESUME, SUSPEND
 SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP,
           CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
           RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
-          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE)
+          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE)
 
 __all__ = [
     "BACKUP",
@@ -25,6 +26,7 @@ __all__ = [
     "CREATE",
     "DELETE",
     "DELETE_UNPLACED",
+    "EVACUATE",
     "LIVE_MIGRATION",
     "MIGRATE",
     "PAUSE",

@@ -97,18 +97,51 @@ def test_choosing_the_host_takes_more(api: Api, action: str, body: Any, version:
 def test_evacuating_from_a_host_that_is_up(api: Api, version: str, body: Any, status: int) -> None:
     answer = act(api, api.server(), "evacuate", body, version=version, who="admin")
     assert answer.status == status
-    meant = (version, bool(body.get("force"))) in {("2.67", True), ("2.14", False)} and "onSharedStorage" not in body
+    meant = (version, bool(body.get("force"))) == ("2.14", False) and "onSharedStorage" not in body
     told = answer.body["badRequest"]["message"] == "Compute service of host1 is still in use."
     assert told == (meant or (version == "2.13" and "onSharedStorage" in body))
 
 
-def test_evacuating_from_a_host_that_is_down(api: Api) -> None:
-    server = api.server(locked_by="admin")
+def force_down(api: Api, host: str) -> None:
     with api.cell.write() as conn:
-        uuid = next(row["uuid"] for row in services.list(conn) if row["host"] == "host1")
+        uuid = next(row["uuid"] for row in services.list(conn) if row["host"] == host)
         services.update(conn, uuid, forced_down=True)
-    assert act(api, server, "evacuate", {}, version="2.104", who="admin").status == 409
-    assert act(api, api.server(vm_state="paused"), "evacuate", {}, version="2.104", who="admin").status == 409
+
+
+def test_evacuating_from_a_host_that_is_down(api: Api) -> None:
+    force_down(api, "host1")
+    server = api.server(locked_by="admin")
+    for body, why in (({"host": "host1"}, "same one"), ({"host": "nowhere"}, "could not be found")):
+        wrong = act(api, server, "evacuate", body, version="2.104", who="admin")
+        assert (wrong.status, why in str(wrong.body)) == (400, True)
+    done = act(api, server, "evacuate", {"host": "host2"}, version="2.104", who="admin")
+    assert (done.status, done.body) == (200, None)
+    shown = api("GET", f"/servers/{server}", who="admin").body["server"]
+    assert (shown["status"], shown["OS-EXT-STS:task_state"]) == ("REBUILD", "rebuilding")
+    with api.cell.read() as conn:
+        row = cell_operations.of_instance(conn, server)[0]
+    assert (row["action"], row["level"], row["inputs"]["power_on"], row["inputs"]["force"]) == (
+        "evacuate", "api", False, False)
+    moved = api("GET", "/os-migrations?migration_type=evacuation", who="admin", version="2.59").body["migrations"]
+    assert [(m["instance_uuid"], m["source_compute"], m["status"]) for m in moved] == [(server, "host1", "accepted")]
+
+
+@pytest.mark.parametrize("version, body, power_on, force, told", [
+    ("2.13", {"onSharedStorage": False, "adminPass": "secret"}, True, False, {"adminPass": "secret"}),
+    ("2.13", {"onSharedStorage": False, "host": "host2"}, True, True, None), ("2.14", {}, True, False, None),
+    ("2.29", {"host": "host2"}, True, False, None), ("2.67", {"host": "host2", "force": True}, True, True, None),
+    ("2.94", {}, True, False, None), ("2.95", {}, False, False, None)])
+def test_what_an_evacuation_means_by_microversion(api: Api, version: str, body: Any, power_on: bool, force: bool,
+                                                  told: Any) -> None:
+    force_down(api, "host1")
+    server = api.server()
+    done = act(api, server, "evacuate", body, version=version, who="admin")
+    assert done.status == 200
+    assert done.body == told or (version == "2.13" and len(done.body["adminPass"]) == 12)
+    with api.cell.read() as conn:
+        inputs = cell_operations.of_instance(conn, server)[0]["inputs"]
+    assert (inputs["power_on"], inputs["force"]) == (power_on, force)
+    assert "secret" not in str(inputs)
 
 
 def test_force_delete_deletes(api: Api) -> None:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accepting an evacuation: the server's host is down, and the target, if one is named, is another host of its cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova import errors, states
+from nova.cells import Cell
+from nova.context import RequestContext
+from nova.db.api import cells as mappings
+from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services
+from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, host_is_down, located
+from nova.operations.leftovers import moves_of
+from nova.workflow.operations import EVACUATE
+
+
+def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *, force: bool = False,
+             stopped: bool = False) -> dict[str, Any]:
+    """``force``: without asking the filters whether ``host`` will do. ``stopped``: the guest is built and not started.
+    Returns the operation. Raises Invalid for a host that is not down, or a target that cannot be one."""
+    cell, server = located(deps, context, uuid)
+    check_state(server, "evacuate", "evacuate")
+    if host is not None:
+        _check_target(deps, cell, server, host)
+
+    def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
+        if not services.is_down(conn, fresh["host"], "nova-compute", deps.down_after):
+            raise errors.Invalid(f"Compute service of {fresh['host']} is still in use.")
+        kept = {"vm_state": fresh["vm_state"], "compute_uuid": fresh["compute_uuid"],
+                "zone": fresh["availability_zone"]}
+        runs = fresh["vm_state"] != states.STOPPED and not stopped
+        ended = moves_of(fresh, cell_operations.open_of(conn, uuid))
+        return {"moves": ended.get("moves", []), "host": host, "force": bool(host and force), "power_on": runs,
+                "from": kept, "down_after": deps.down_after}, {}
+
+    def data(fresh: dict[str, Any]) -> dict[str, Any]:
+        number = fresh["flavor"].get("id")
+        return {"source_compute": fresh["host"], "source_node": fresh["node"], "status": "accepted",
+                "old_instance_type_id": number, "new_instance_type_id": number}
+
+    return accept_at_api(deps, context, uuid, EVACUATE, "evacuate", "evacuate", prepare=prepare, data=data)
+
+
+def _check_target(deps: Deps, cell: Cell, server: dict[str, Any], host: str) -> None:
+    if host == server["host"]:
+        raise errors.Invalid("The target host can't be the same one.")
+    with deps.api.read() as conn:
+        found = mappings.list_hosts(conn, [host])
+    if not found:
+        raise errors.Invalid(f"Compute host {host} could not be found.")
+    if found[0]["cell_uuid"] != cell.uuid:
+        raise errors.Invalid(f"Compute host {host} is in another cell; servers stay in theirs.")
+    with cell.database.read() as conn:
+        if host_is_down(conn, host, deps.lease):
+            raise errors.Invalid(f"Compute host {host} is down.")
