@@ -56,10 +56,20 @@ INSIDE: dict[str, Button] = {
     "crash dump": lambda p: p.operations.trigger_crash_dump(p.context, p.uuid),
 }
 
+KEPT: dict[str, Button] = {
+    "create image": lambda p: p.operations.create_image(p.context, p.uuid, "image", {}),
+    "back up": lambda p: p.operations.create_backup(p.context, p.uuid, "backup", "daily", p.rng.randrange(3), {}),
+    "shelve": lambda p: p.operations.shelve(p.context, p.uuid),
+    "offload": lambda p: p.operations.shelve_offload(p.admin, p.uuid),
+    "unshelve": lambda p: p.operations.unshelve(p.context, p.uuid),
+    "unshelve here": lambda p: p.operations.unshelve(p.context, p.uuid),
+}
+
 _OTHER = FLAVOR | {"flavorid": "2", "vcpus": 2, "memory_mb": 1024, "root_gb": 2}
 MOVES: dict[str, Button] = {
     "resize": lambda p: p.operations.resize(p.context, p.uuid, p.rng.choice([FLAVOR, _OTHER])),
     "migrate": lambda p: p.operations.migrate(p.admin, p.uuid),
+    "live migrate": lambda p: p.operations.live_migrate(p.admin, p.uuid),
     "confirm": lambda p: p.operations.confirm_resize(p.context, p.uuid),
     "revert": lambda p: p.operations.revert_resize(p.context, p.uuid),
 }
@@ -97,6 +107,7 @@ BUTTONS: dict[str, Button] = {
     **STILL,
     **DEFERRED,
     **INSIDE,
+    **KEPT,
     **MOVES,
     **REBUILDS,
 }
@@ -104,7 +115,11 @@ BUTTONS: dict[str, Button] = {
 #: What brings a new server into the state that a button needs.
 FIRST: dict[str, tuple[str, ...]] = {
     "confirm": ("migrate",), "revert": ("migrate",), "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
+<<<<<<<
+    "offload": ("shelve",), "unshelve": ("shelve", "offload"), "unshelve here": ("shelve",),
+=======
     "restore": ("delete softly",),
+>>>>>>>
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nova.db.cell import signals
 from nova.db.cell.tables import operations
 from tests.api.compute.conftest import PROJECTS, Api
 
@@ -101,13 +102,55 @@ def test_live_migrations_of_a_server(api: Api) -> None:
     assert (shown["memory_total_bytes"], shown["disk_total_bytes"]) == (7, None)
     assert api("GET", path + "/1", version="2.80", who="admin").status == 404
     assert api("GET", path + "/2", version="2.80", who="manager").status == 403
-    complete = {"force_complete": None}
-    assert api("DELETE", path + "/2", version="2.23", who="manager").status == 404
-    assert api("DELETE", path + "/2", version="2.24", who="manager").status == 409
-    assert api("DELETE", path + "/9", version="2.24", who="manager").status == 404
-    assert api("POST", path + "/2/action", complete, version="2.21", who="manager").status == 404
-    assert api("POST", path + "/2/action", complete, version="2.22", who="manager").status == 409
-    assert api("POST", path + "/2/action", complete, version="2.22").status == 403
+
+
+COMPLETE = {"force_complete": None}
+
+
+def actions(api: Api, server: str) -> list[str]:
+    told = api("GET", f"/servers/{server}/os-instance-actions", who="admin").body["instanceActions"]
+    return [action["action"] for action in told]
+
+
+def test_what_is_said_to_one_that_goes_on(api: Api) -> None:
+    server = api.server(task_state="migrating", op_seq=2)
+    id = moved(api, server, "live-migration", at=1000.0, seq=2, state="open", status="running")
+    path = f"/servers/{server}/migrations"
+    for version, who, number, status in (("2.23", "manager", 2, 404), ("2.24", "demo", 2, 403),
+                                         ("2.24", "manager", 9, 404), ("2.24", "manager", 2, 202),
+                                         ("2.24", "manager", 2, 202)):
+        assert api("DELETE", f"{path}/{number}", version=version, who=who).status == status
+    assert api("POST", path + "/2/action", COMPLETE, version="2.21", who="manager").status == 404
+    assert api("POST", path + "/2/action", COMPLETE, version="2.22").status == 403
+    assert api("POST", path + "/nine/action", COMPLETE, version="2.22", who="manager").status == 404
+    assert api("POST", path + "/2/action", COMPLETE, version="2.22", who="manager").status == 202
+    with api.cell.read() as conn:
+        assert signals.of(conn, id) == ["abort", "force_complete"]
+    assert sorted(actions(api, server)) == ["live-migration", "live_migration_cancel", "live_migration_force_complete"]
+    other = f"/servers/{api.server(task_state='migrating')}/migrations/2"
+    assert api("DELETE", other, version="2.24", who="manager").status == 404
+
+
+@pytest.mark.parametrize("status, aborted, aborted_later, forced", [
+    ("queued", 400, 202, 400), ("preparing", 400, 202, 400), ("running", 202, 202, 202),
+    ("post-migrating", 400, 400, 400)])
+def test_what_may_be_said_depends_on_how_far_it_is(api: Api, status: str, aborted: int, aborted_later: int,
+                                                   forced: int) -> None:
+    server = api.server(task_state="migrating", op_seq=2)
+    moved(api, server, "live-migration", at=1000.0, seq=2, state="open", status=status)
+    path = f"/servers/{server}/migrations/2"
+    assert api("DELETE", path, version="2.64", who="manager").status == aborted
+    assert api("DELETE", path, version="2.65", who="manager").status == aborted_later
+    assert api("POST", path + "/action", COMPLETE, version="2.22", who="manager").status == forced
+
+
+def test_neither_a_resize_nor_a_server_that_stays_is_a_live_migration(api: Api) -> None:
+    server = api.server(task_state="migrating", op_seq=2)
+    moved(api, server, "resize", at=1000.0, seq=2, state="open")
+    assert api("DELETE", f"/servers/{server}/migrations/2", version="2.24", who="manager").status == 404
+    locked = api.server(task_state="migrating", op_seq=2, locked_by="owner")
+    moved(api, locked, "live-migration", at=1000.0, seq=2, state="open", status="running")
+    assert api("DELETE", f"/servers/{locked}/migrations/2", version="2.24", who="manager").status == 409
 
 
 def test_a_server_that_stays_has_none(api: Api) -> None:
