@@ -82,6 +82,8 @@ class Janitor:
         owner = self._orchestrator.environment.owner
         where = cell.uuid if cell else "api"
         with database.read() as conn:
+            if not tables.any_open(conn):
+                return
             lease = self._judgement.limit(services.list(conn))
             due = tables.abandoned(conn, level="api", lease=lease)
             due += tables.lost(conn, owner=owner, running=running)
@@ -119,6 +121,9 @@ class Janitor:
             return
         with cell.database.read() as conn:
             computes = cell_services.list(conn, binary="nova-compute")
+            if not cell_operations.any_open(conn):
+                self._hearing(cell, computes)
+                return
             lease = self._judgement.limit(computes)
             due = cell_operations.abandoned(conn, level="host", lease=lease)
             deletes = {step: cell_operations.abandoned(conn, level="host", lease=lease, action=action)

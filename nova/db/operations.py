@@ -223,6 +223,15 @@ class OperationTables:
                             .order_by(sa.func.coalesce(t.c.due_at, t.c.updated_at)).limit(limit)).mappings().all()
         return [dict(r) for r in rows]
 
+    def any_open(self, conn: sa.Connection) -> bool:
+        """Is anything under way? While nothing is, that is all that a look costs."""
+        return conn.execute(self._any_open).first() is not None
+
+    @functools.cached_property
+    def _any_open(self) -> sa.Select[Any]:
+        return sa.select(sa.literal(1)).select_from(self.operations).where(
+            self.operations.c.state.in_(OPEN_STATES)).limit(1)
+
     def hosts_to_look_at(self, conn: sa.Connection, *, lease: float, settled: float) -> frozenset[str]:
         """Hosts with open rows that are due, that nobody living owns, or that stand still since ``settled`` seconds
         (their owner may have lost track of them: only it can tell)."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -28,7 +29,7 @@ from nova.db.api import cells as mappings
 from nova.db.api import networks as tables
 from nova.db.api import placement, quotas
 from nova.db.cell import instances
-from nova.db.cell.tables import operations
+from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
 from nova.networks.manager import Networks
 from nova.workflow import Workflows
@@ -56,7 +57,19 @@ def build(path: pathlib.Path, count: int, hosts: int) -> tuple[Database, Cells]:
     servers = seed.fill(api, {uuid: (cell, names)}, count, "p" * 32, "u" * 32)
     _hold(api, cell, network["id"], servers, hosts)
     _operate(cell, servers)
-    return api, Cells(api, lambda row: (cell, None))
+    with cell.write() as conn:
+        for name in names:
+            services.register(conn, uuid=concurrency.uuid4(), host=name, binary="nova-compute", topic="compute",
+                              version=1, incarnation=concurrency.uuid4())
+        conn.execute(services.services.update().values(last_seen=4e9))
+    return api, Cells(api, lambda row: (cell, Silence()))
+
+
+class Silence:
+    """A bus that nobody is asked on."""
+
+    def check(self) -> None:
+        return None
 
 
 def _hold(api: Database, cell: Database, network: str, servers: list[str], hosts: int) -> None:
@@ -116,9 +129,8 @@ def measure(count: int, hosts: int) -> dict[str, float]:
         api, cells = build(pathlib.Path(name), count, hosts)
         auditor = Auditor(api, cells)
         assert auditor.scan() == [], auditor.scan()[:3]
-        nobody: Any = None
-        environment = Environment(api=api, cells=cells, scheduler=nobody, image_source=nobody, owner="bench",
-                                  quota=nobody)
+        given = {"api": api, "cells": cells, "owner": "bench", "lease": 8.0}
+        environment = Environment(**dict.fromkeys(f.name for f in dataclasses.fields(Environment)) | given)
         orchestrator = Orchestrator(environment, Workflows([]), Sender())
         janitor = Janitor(orchestrator, Sender())
         everything, spread = turn(auditor.scan, 5), turn(auditor.look_and_mend, 60)
@@ -126,7 +138,7 @@ def measure(count: int, hosts: int) -> dict[str, float]:
         cells.close()
         api.dispose()
     return {"servers": count, "audit_everything_s": everything, "audit_turn_s": spread, "janitor_scan_s": scan,
-            "auditor_cpu_percent_before": 100 * everything / 60, "auditor_cpu_percent": 100 * spread / 60,
+            "everything_each_minute_cpu_percent": 100 * everything / 60, "auditor_cpu_percent": 100 * spread / 60,
             "janitor_cpu_percent": 100 * scan / 2}
 
 
@@ -141,5 +153,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(figures) + "\n")
     else:
         for name, value in figures.items():
-            sys.stdout.write(f"{name:28} {value:.6g}\n")
+            sys.stdout.write(f"{name:36} {value:.6g}\n")
     return 0
