@@ -86,6 +86,30 @@ def test_nothing_is_evacuated_before_somebody_confirms(watched: Cloud) -> None:
     assert watched.server(wants)["host"] == host  # type: ignore[index]
 
 
+def test_a_confirmed_host_is_down_and_evacuated_and_only_who_wants_it_leaves(watched: Cloud) -> None:
+    wants, stays, host = two_servers(watched)
+    lost(watched, host)
+    watched.wait(lambda: state_of(watched, host) == "wanted", 60)
+    fence = fence_of(watched, host)
+    assert fence is not None
+    with watched.api.write() as conn:
+        host_fences.confirm(conn, host, fence["cell_uuid"], fence["incarnation"], "Seen by the night shift.")
+    row = watched.wait(lambda: (r := watched.server(wants)) and r["host"] != host and r["task_state"] is None and r, 60,
+                       "it runs elsewhere")
+    assert row["vm_state"] == "active"
+    assert watched.server(stays)["host"] == host  # type: ignore[index]
+    assert service_of(watched, host)["forced_down"]
+    watched.wait(lambda: state_of(watched, host) == "over", 60)
+    with watched.api.read() as conn:
+        [drain] = host_drains.find(conn)
+    assert (drain["kind"], drain["state"], drain["message"]) == ("evacuation", "done", "1 servers left.")
+    watched.lines[host].cut = False
+    watched.stop_host(host)
+    watched.start_host(host, watched.cells_of_hosts[host])
+    fresh = watched.hosts[host].manager.driver
+    watched.wait(lambda: fresh.list() == [stays], 60, "a host that returns removes what moved away")
+
+
 def test_a_host_that_comes_back_in_time_keeps_its_servers(watched: Cloud) -> None:
     wants, _, host = two_servers(watched)
     truth.write_heartbeats(watched)
