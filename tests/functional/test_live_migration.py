@@ -239,3 +239,70 @@ def test_deleted_in_every_phase(cloud: Cloud, where: str, method: str) -> None:
         for service in cloud.hosts.values():
             service.manager.check()
     truth.nothing_left(cloud)
+
+
+def test_a_destination_that_dies_while_it_prepares_is_passed_over(three: Cloud) -> None:
+    uuid = boot(three)
+    knobs(three, "host2").hang("prepare_arrival")
+    migrate(three, uuid, "host2")
+    under_way(three, uuid, "preparing")
+    three.lines["host2"].cut = True
+    truth.silence(three, "host2", 100)
+    row = truth.settled(three, uuid)
+    assert (row["host"], row["vm_state"], moves(three, uuid)[-1].status) == ("host1", "active", "error")
+    assert truth.operation(three, uuid, LIVE)["fault"]["message"] == "Host host2 does not answer."
+    three.lines["host2"].cut = False
+    knobs(three, "host2").release("prepare_arrival")
+    three.wait(lambda: three.hosts["host2"].manager.driver.list() and not three.hosts["host2"].manager.check()
+               or not three.hosts["host2"].manager.driver.list(), what="host2 keeps nothing of it")
+    migrate(three, uuid)
+    truth.settled(three, uuid)
+    assert moves(three, uuid)[-1].status == "completed"
+
+
+def test_a_source_that_dies_after_it_has_left_leaves_it_to_the_destination(cloud: Cloud) -> None:
+    """The guest is there; its former host cannot say so any more."""
+    uuid = boot(cloud)
+    source = cloud.hosts["host1"].manager
+    source.driver.knobs.hang("copy")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid)
+    cloud.lines["host1"].cut = True
+    source.driver.knobs.release("copy")
+    cloud.wait(lambda: uuid not in source.driver.list(), what="the guest has left")
+    truth.silence(cloud, "host1", 100)
+    row = truth.settled(cloud, uuid)
+    assert (row["host"], row["vm_state"], moves(cloud, uuid)[-1].status) == ("host2", "active", "completed")
+    assert cloud.hosts["host2"].manager.driver.arrived(uuid)
+    cloud.lines["host1"].cut = False
+    ended(cloud, uuid, "completed", "host2")
+
+
+def test_a_source_that_dies_before_it_has_left_keeps_it(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    source = cloud.hosts["host1"].manager
+    source.driver.knobs.hang("copy")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid)
+    cloud.lines["host1"].cut = True
+    truth.silence(cloud, "host1", 100)
+    row = truth.settled(cloud, uuid)
+    assert (row["host"], row["vm_state"], moves(cloud, uuid)[-1].status) == ("host1", "active", "failed")
+    assert truth.operation(cloud, uuid, LIVE)["fault"]["message"].startswith("The source host went down")
+    assert cloud.hosts["host2"].manager.driver.list() == []
+    cloud.lines["host1"].cut = False
+    ended(cloud, uuid, "failed", "host1")
+
+
+def test_a_source_that_dies_once_it_has_left_is_not_waited_for(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    knobs(cloud, "host1").hang("see_off")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid, "post-migrating")
+    cloud.wait(lambda: [r["step"] for r in truth.open_rows(cloud)] == ["leave"])
+    cloud.lines["host1"].cut = True
+    truth.silence(cloud, "host1", 100)
+    assert truth.settled(cloud, uuid)["host"] == "host2"
+    cloud.lines["host1"].cut = False
+    knobs(cloud, "host1").release("see_off")
+    ended(cloud, uuid, "completed", "host2")
