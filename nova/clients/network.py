@@ -22,6 +22,11 @@ class NetworkClient:
         self._bus.call(context, TOPIC, "unplug", namespace=NAMESPACE, server=host, timeout=self._timeout,
                        args={"instance_uuid": instance_uuid, "vifs": vifs})
 
+    def pull(self, context: RequestContext, host: str, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        """Remove what these interfaces had there; others of the server stay."""
+        self._bus.call(context, TOPIC, "pull", namespace=NAMESPACE, server=host, timeout=self._timeout,
+                       args={"instance_uuid": instance_uuid, "vifs": vifs})
+
     def refresh(self, context: RequestContext, host: str) -> None:
         """Documents of the host have changed; it would find out by itself, later."""
         self._bus.cast(context, TOPIC, "refresh", namespace=NAMESPACE, server=host, args={})

@@ -22,6 +22,9 @@ class Networking(Protocol):
 
     def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None: ...
 
+    def pull(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        """These interfaces are gone; others of the server stay."""
+
 
 Upload = Callable[[str, Path], None]
 

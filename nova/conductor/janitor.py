@@ -31,7 +31,7 @@ from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.db.operations import OperationTables
 from nova.db.services import ServiceTables
-from nova.store import events, idempotency, phases
+from nova.store import events, idempotency, phases, queueing
 
 LOG = logging.getLogger(__name__)
 #: Seconds between two nudges of a janitor for the same row of a host.
@@ -252,5 +252,6 @@ def _fail(conn: sa.Connection, row: dict[str, Any], fault: dict[str, Any]) -> No
     if cell_operations.advance(conn, row["uuid"], row["epoch"], state="failed", fault=fault):
         instances.update(conn, row["instance_uuid"], task_state=None, vm_state=states.ERROR)
         instances.add_fault(conn, row["instance_uuid"], fault)
+        queueing.go_on(conn, row["action"], row["instance_uuid"])
         if was is not None:
             events.after(conn, was, phases.given_up(row, fault), service=events.CONDUCTOR)

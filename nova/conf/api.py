@@ -23,6 +23,9 @@ OPTS: list[cfg.Opt] = [
     cfg.BoolOpt("enable_proxy_headers_parsing", default=False,
                 help="Believe X-Forwarded-Proto, -Host and -Prefix when links are written. Only behind a proxy that "
                      "sets them itself; otherwise anybody could choose the links that others get."),
+    cfg.FloatOpt("attach_timeout", default=60.0, min=0,
+                 help="Seconds that the answer to a request to attach an interface waits for its end: it shows the "
+                      "port. What nobody has begun by then is taken back, and refused with 503."),
 ]
 
 

@@ -64,6 +64,10 @@ OPTS: list[cfg.Opt] = [
                      "and a move then begins anew when this host is restarted meanwhile."),
     cfg.IntOpt("connect_timeout", default=30, min=1,
                help="Seconds until a libvirt daemon that does not answer is given up."),
+    cfg.IntOpt("device_detach_attempts", default=8, min=1,
+               help="How often a running guest is asked to let go of a device before the detach fails."),
+    cfg.IntOpt("device_detach_timeout", default=20, min=1,
+               help="Seconds that a guest gets for each request to let go of a device."),
 ]
 
 

@@ -84,6 +84,20 @@ class OperationTables:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
+    def insert_waiting(self, conn: sa.Connection, row: dict[str, Any]) -> None:
+        """A new operation that others of its server come before: nobody finds it until it is promoted."""
+        conn.execute(self._insert, [whole(row) | {"owner": None, "due_at": None}])
+
+    def promote(self, conn: sa.Connection, instance_uuid: str, epoch: int) -> bool:
+        """Let the first operation of a server, if it waits, be found from now on; ``epoch`` is the server's."""
+        rows = self.open_of(conn, instance_uuid)
+        if not rows or rows[0]["owner"] is not None or rows[0]["due_at"] is not None:
+            return False
+        t = self.operations
+        return conn.execute(t.update().where(
+            t.c.uuid == rows[0]["uuid"], t.c.owner.is_(None), t.c.due_at.is_(None), t.c.state.in_(OPEN_STATES)).values(
+            due_at=db_now(), epoch=epoch, updated_at=db_now())).rowcount == 1
+
     def insert(self, conn: sa.Connection, rows: Sequence[dict[str, Any]], *, due_in: float = 2.0) -> None:
         """New operations. One without an owner is due ``due_in`` seconds from now by the database's clock, so that the
         message that is about to be sent has its chance first."""
@@ -158,7 +172,9 @@ class OperationTables:
     @functools.cached_property
     def _take(self) -> sa.Update:
         lease = sa.bindparam("b_lease", type_=sa.Double)
-        return self._owned.where(self.unowned(lease), self.operations.c.level == sa.bindparam("b_level")).values(
+        t = self.operations
+        return self._owned.where(self.unowned(lease), t.c.level == sa.bindparam("b_level"),
+                                 sa.or_(t.c.owner.is_not(None), t.c.due_at.is_not(None))).values(
             owner=sa.bindparam("b_owner"), epoch=sa.bindparam("b_new"), attempt=self.operations.c.attempt + 1,
             due_at=sa.null())
 

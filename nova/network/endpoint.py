@@ -27,6 +27,10 @@ class NetworkEndpoint(Endpoint):
         """Remove what a server's interfaces had here; without ``vifs`` all that is known of it."""
         self._manager.unplug(instance_uuid, vifs or ())
 
+    def pull(self, context: RequestContext, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        """Remove what these interfaces had here; others of the server stay."""
+        self._manager.pull(instance_uuid, vifs)
+
     def refresh(self, context: RequestContext) -> None:
         """Documents of this host have changed."""
         self._manager.refresh()

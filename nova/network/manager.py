@@ -94,6 +94,16 @@ class NetworkManager:
                 self._touched.add(device)
         self._plumbing.apply((), sorted(devices))
 
+    def pull(self, instance_uuid: str, vifs: Sequence[Document]) -> None:
+        """Nothing of these interfaces is left here; others of the server stay."""
+        devices = {vif["device"] for vif in vifs}
+        with self._lock:
+            for device in devices:
+                self._ports.pop(device, None)
+                self._owners.pop(device, None)
+                self._touched.add(device)
+        self._plumbing.apply((), sorted(devices))
+
     def refresh(self) -> None:
         """Look for changed documents soon."""
         self._nudge.set()

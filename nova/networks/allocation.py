@@ -144,6 +144,53 @@ def allocate(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: 
     return made
 
 
+def check_attach(conn: sa.Connection, project_id: str, wanted: dict[str, Any] | None) -> None:
+    """Refuse an interface that cannot be had. Raises NotFound, Conflict for what is in use, Invalid for nonsense."""
+    if wanted is not None and wanted.get("port"):
+        rows = queries.find_ports(conn, uuid=wanted["port"], project_id=project_id)
+        if not rows:
+            raise errors.NotFound(f"Port {wanted['port']} could not be found.")
+        if rows[0].instance_uuid is not None:
+            raise errors.Conflict(f"Port {wanted['port']} is still in use.")
+    elif wanted is not None and all(n.uuid != wanted["uuid"] for n in queries.visible_networks(conn, project_id)):
+        raise errors.NotFound(f"Network {wanted['uuid']} could not be found.")
+    nics = plan(conn, project_id, None if wanted is None else [wanted])
+    if not nics:
+        raise errors.Invalid("No network is there that an interface could be attached to.")
+    address = nics[0].fixed_ip
+    row = queries.address_row(conn, nics[0].network.uuid, _number(address, nics[0].network)) if address else None
+    if row is not None and row.port_uuid is not None:
+        raise errors.Conflict(f"Fixed IP address {address} is already in use.")
+
+
+def attach(conn: sa.Connection, *, instance_uuid: str, project_id: str, host: str, port_uuid: str,
+           wanted: dict[str, Any] | None, tag: str | None) -> None:
+    """One more port for a server: the one that is ``wanted``, or a new one of this uuid. May be repeated."""
+    known = queries.find_ports(conn, uuid=port_uuid)
+    if known and known[0].instance_uuid == instance_uuid:
+        return
+    taken = [row.nic_index for row in queries.ports_of(conn, [instance_uuid])]
+    place = {"instance_uuid": instance_uuid, "host": host, "nic_index": max(taken, default=-1) + 1, "tag": tag}
+    nic = plan(conn, project_id, None if wanted is None else [wanted])[0]
+    if nic.port:
+        _bring(conn, nic, place)
+        return
+    port = new_port(nic.network, unused_mac(conn), project_id) | place | {
+        "uuid": port_uuid, "device": f"tap{port_uuid[:11]}"}
+    make(conn, nic, port, security_groups.membership(conn, project_id, ("default",)))
+
+
+def detach(conn: sa.Connection, instance_uuid: str, port_uuid: str) -> None:
+    """A port leaves its server: it is gone, or stays if a user made it. May be repeated."""
+    rows = queries.find_ports(conn, uuid=port_uuid)
+    if not rows or rows[0].instance_uuid != instance_uuid:
+        return
+    if rows[0].lasting:
+        queries.free_ports(conn, [port_uuid])
+    else:
+        remove(conn, [port_uuid])
+
+
 def _bring(conn: sa.Connection, nic: Nic, values: dict[str, Any]) -> None:
     """A port that a user made becomes the server's."""
     version = documents.version_at(nic.network.now)

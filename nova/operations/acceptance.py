@@ -26,6 +26,7 @@ from nova.quota import Quota
 from nova.store import events, phases
 from nova.store.cell import work_of
 from nova.store.journals import row_of
+from nova.store.queueing import QUEUED
 from nova.store.secrets import Sealer
 from nova.store.servers import Servers
 from nova.workflow.shape import Shape
@@ -156,6 +157,7 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)
+        refuse_overlap(conn, uuid, rule, name)
         require_ability(conn, fresh, shape, name, unable)
         owner = living_host(conn, fresh["host"], deps.lease)
         if owner is None:
@@ -198,6 +200,7 @@ def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, 
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)
+        refuse_overlap(conn, uuid, rule, name)
         require_ability(conn, fresh, shape, name, unable)
         inputs, more = prepare(conn, fresh)
         seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
@@ -215,6 +218,55 @@ def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, 
 
     row = again(lambda: cell.database.run(accept), uuid)
     deps.nudge_row(context, cell, row)
+    return row
+
+
+def refuse_overlap(conn: sa.Connection, uuid: str, rule: states.Transition, name: str) -> None:
+    """Operations that queue show no task state. Whatever would not overtake a task is not to overtake them either."""
+    if rule.task_states is None:
+        return
+    for row in cell_operations.open_of(conn, uuid):
+        if row["action"] in QUEUED:
+            raise errors.Conflict(f"Cannot '{name}' instance {uuid} while its '{row['action']}' is under way")
+
+
+def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
+                   prepare: Callable[[sa.Connection, dict[str, Any]], dict[str, Any]], *,
+                   unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+    """For operations that queue: the row waits while another of its kind is open. ``prepare`` gives its inputs; it sees
+    the server as it is held and refuses by raising."""
+    cell, server = located(deps, context, uuid)
+    refuse_locked(context, server)
+    check_state(server, transition, name)
+
+    def accept(conn: sa.Connection) -> dict[str, Any]:
+        fresh = instances.get_for_update(conn, uuid)
+        if fresh is None or fresh["deleted"]:
+            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        check_state(fresh, transition, name)
+        require_ability(conn, fresh, shape, name, unable)
+        if living_host(conn, fresh["host"], deps.lease) is None:
+            raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
+        before = cell_operations.open_of(conn, uuid)
+        for other in before:
+            if other["action"] not in QUEUED:
+                raise errors.Conflict(f"Cannot '{name}' instance {uuid} while its '{other['action']}' is under way")
+        first, seq = shape.steps[0], fresh["op_seq"] + 1
+        epoch = fresh["epoch"] if before else fresh["epoch"] + 1
+        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level=first.level, step=first.name,
+                      inputs=prepare(conn, fresh)) | {"owner": None, "host": fresh["host"]}
+        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, op_seq=seq):
+            raise LostRaceError
+        if before:
+            cell_operations.insert_waiting(conn, row)
+        else:
+            cell_operations.insert(conn, [row])
+        if (was := events.seen(conn, fresh)) is not None:
+            events.after(conn, was, phases.accepted(row, fresh["host"]))
+        return row
+
+    row = again(lambda: cell.database.run(accept), uuid)
+    deps.nudge_row(context, cell, row)  # one that waits is not to be had yet
     return row
 
 

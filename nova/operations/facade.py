@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nova import errors
 from nova.context import RequestContext
-from nova.operations import copies, deferred, details, live_migration, questions, refusals
+from nova.operations import copies, deferred, details, interfaces, live_migration, questions, refusals
 from nova.operations import create as creation
 from nova.operations import delete as deletion
 from nova.operations import evacuate as evacuation
@@ -143,6 +143,20 @@ class Operations:
                  stopped: bool = False) -> dict[str, Any]:
         return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped)
 
+    # -- interfaces ----------------------------------------------------------------------------------------------------
+    def attach_interface(self, context: RequestContext, uuid: str, *, network: str | None = None,
+                         port: str | None = None, fixed_ip: str | None = None,
+                         tag: str | None = None) -> dict[str, Any]:
+        """The operation, accepted. Without network and port the project's first network is meant."""
+        return interfaces.attach(self.deps, context, uuid, network=network, port=port, fixed_ip=fixed_ip, tag=tag)
+    def detach_interface(self, context: RequestContext, uuid: str, port: str) -> dict[str, Any]:
+        return interfaces.detach(self.deps, context, uuid, port)
+    def outcome(self, context: RequestContext, uuid: str, operation: str, patience: float) -> dict[str, Any]:
+        """An accepted operation once it has ended, or as it is after ``patience`` seconds."""
+        return interfaces.outcome(self.deps, context, uuid, operation, patience)
+    def withdraw(self, context: RequestContext, uuid: str, operation: dict[str, Any]) -> bool:
+        """Take back an accepted operation that nobody has begun; False when somebody has."""
+        return interfaces.withdraw(self.deps, context, uuid, operation)
     # -- record --------------------------------------------------------------------------------------------------------
 
     def update(self, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:

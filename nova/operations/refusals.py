@@ -38,8 +38,6 @@ REFUSALS: dict[str, Refusal] = {
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
-    "attach_interface": Refusal("attach_interface", "attach_interface", virt.Interfaces, errors.NotSupported),
-    "detach_interface": Refusal("attach_interface", "detach_interface", virt.Interfaces, errors.NotSupported),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),
     "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),
     "swap_volume": Refusal("swap_volume", "swap_volume", _NO_VOLUMES, errors.NotFound),

@@ -20,7 +20,7 @@ from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
-from nova.store import events, journals, phases, record_events
+from nova.store import events, journals, phases, queueing, record_events
 from nova.store.secrets import Sealer, opened
 from nova.virt.migration import WORDS
 from nova.workflow import Row
@@ -159,6 +159,8 @@ class CellStore:
                 operations.add_event(conn, operation_uuid, record["event"])
             if changes and not instances.update(conn, row["instance_uuid"], epoch=epoch, **changes):
                 raise errors.Stale(f"Server {row['instance_uuid']} has another owner or is gone.")
+            if record["kind"] == "finish":
+                queueing.go_on(conn, row["action"], row["instance_uuid"])
             if record["kind"] == "finish" and record.get("state") == "failed" and record.get("fault"):
                 instances.add_fault(conn, row["instance_uuid"], record["fault"])
             if was is not None:

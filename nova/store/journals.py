@@ -20,7 +20,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES, OperationTables
-from nova.store import events, phases
+from nova.store import events, phases, queueing
 from nova.workflow import Row
 
 Effect = Callable[[sa.Connection], dict[str, Any] | None]
@@ -123,6 +123,8 @@ class DatabaseJournal:
                 raise errors.Stale(f"Operation {row.uuid} has another owner.")
             if event is not None:
                 self.tables.add_event(conn, row.uuid, event)
+            if stored.get("state", "open") not in OPEN_STATES:
+                queueing.go_on(conn, row.action, row.instance_uuid)
             if was is not None:
                 self._tell(conn, was, row, stored, event)
             data: dict[str, Any] = stored.get("step_data", row.step_data)

@@ -214,10 +214,13 @@ class Interfaces(abc.ABC):
     """To plug network cards into a guest and pull them out."""
 
     @abc.abstractmethod
-    def attach_interface(self, uuid: str, nic: Nic) -> None: ...
+    def attach_interface(self, uuid: str, nic: Nic) -> None:
+        """Have the card in the guest, running or not. Found there is fine."""
 
     @abc.abstractmethod
-    def detach_interface(self, uuid: str, nic: Nic) -> None: ...
+    def detach_interface(self, uuid: str, nic: Nic) -> None:
+        """Have the card out of the guest. Not found is fine; :class:`errors.HostFailure` when a guest does not let
+        go."""
 
 
 class Volumes(abc.ABC):

@@ -42,7 +42,8 @@ class StepShape:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shape:
-    """``ability``: the interface of :mod:`nova.virt.interfaces` that the server's host must offer, by name."""
+    """``ability``: the interface of :mod:`nova.virt.interfaces` that the server's host must offer, by name. ``queues``:
+    several of one server wait for each other, and whatever else is asked for meanwhile is refused."""
 
     action: str
     doc: str
@@ -50,6 +51,7 @@ class Shape:
     version: int = 1
     deadline: float = 1800.0
     ability: str | None = None
+    queues: bool = False
 
     def bind(self, level: str, acts: Mapping[str, Act], undos: Mapping[str, Act] | None = None,
              failed: Act | None = None) -> Workflow:

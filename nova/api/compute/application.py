@@ -154,7 +154,8 @@ def _parts_of_servers(deps: Deps, limit: int) -> list[Resource]:
     operations, store = deps.operations, deps.servers
     return [
         Resource(server_tags.ROUTES, server_tags.ServerTags(operations, store)),
-        Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(operations, store)),
+        Resource(server_interfaces.ROUTES, server_interfaces.ServerInterfaces(
+            operations, store, patience=deps.conf.api.attach_timeout)),
         Resource(volume_attachments.ROUTES, volume_attachments.VolumeAttachments(operations, store, limit)),
         Resource(server_reads.ROUTES, server_reads.ServerReads(operations, store)),
         Resource(server_events.ROUTES, server_events.ServerEvents(

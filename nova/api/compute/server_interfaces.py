@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Network interfaces of servers, as their network information tells. No host here can plug into a running guest."""
+"""Network interfaces of servers, as their network information tells, plugged in and pulled out."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ ROUTES = (
 class ServerInterfaces:
     """Handlers of :data:`ROUTES`."""
 
-    def __init__(self, operations: Operations, store: ServerStore) -> None:
-        self._operations = operations
-        self._store = store
+    def __init__(self, operations: Operations, store: ServerStore, *, patience: float = 60.0) -> None:
+        self._operations, self._store, self._patience = operations, store, patience
 
     def index(self, request: Request) -> dict[str, Any]:
         return {"interfaceAttachments": [_view(request, vif) for vif in self._vifs(request)]}
@@ -48,13 +47,35 @@ class ServerInterfaces:
     def show(self, request: Request) -> dict[str, Any]:
         return {"interfaceAttachment": _view(request, self._find(request))}
 
-    def attach(self, request: Request) -> None:
-        self._operations.refuse(request.context, request.match["server_id"], "attach_interface",
-                                lambda: _check(request.body_json.get("interfaceAttachment") or {}))
+    def attach(self, request: Request) -> dict[str, Any]:
+        """The answer shows the port, so it is waited for; the operation ends also when nobody waits any more."""
+        wanted = request.body_json.get("interfaceAttachment") or {}
+        _check(wanted)
+        server = request.match["server_id"]
+        fixed = wanted.get("fixed_ips") or [{}]
+        row = self._operations.attach_interface(
+            request.context, server, network=wanted.get("net_id"), port=wanted.get("port_id"),
+            fixed_ip=fixed[0].get("ip_address"), tag=wanted.get("tag"))
+        ended = self._outcome(request, server, row["uuid"])
+        if ended["state"] not in ("open", "undoing", "done"):
+            _tell(server, ended)
+        vif = ended["step_data"].get("vif")
+        if vif is None or ended["state"] == "undoing":
+            raise errors.Unavailable("The interface is still being attached; its server's events tell how it ends.",
+                                     retry_after=10)
+        return {"interfaceAttachment": _view(request, vif)}
+
+    def _outcome(self, request: Request, server: str, operation: str) -> dict[str, Any]:
+        """What nobody begins in time is taken back, so that whoever asks again does not get two."""
+        ended = self._operations.outcome(request.context, server, operation, self._patience)
+        if ended["state"] == "open" and not ended["step_data"].get("vif"):
+            if self._operations.withdraw(request.context, server, ended):
+                raise errors.Unavailable("Nobody could attach the interface in time; try again.", retry_after=10)
+            ended = self._operations.outcome(request.context, server, operation, self._patience)
+        return ended
 
     def detach(self, request: Request) -> None:
-        self._operations.refuse(request.context, request.match["server_id"], "detach_interface",
-                                lambda: self._find(request))
+        self._operations.detach_interface(request.context, request.match["server_id"], request.match["id"])
 
     def _vifs(self, request: Request) -> list[dict[str, Any]]:
         return self._store.locate(request.context, request.match["server_id"])[1]["network_info"] or []
@@ -65,6 +86,15 @@ class ServerInterfaces:
             if vif["id"] == port:
                 return vif
         raise errors.NotFound(f"Instance {server} does not have a port with id {port}")
+
+
+def _tell(server: str, operation: dict[str, Any]) -> None:
+    """Why it was not attached, as the error that its fault's code stands for."""
+    fault = operation["fault"] or {"code": 409, "message": f"Another operation of instance {server} came before it."}
+    for kind in (errors.Invalid, errors.Forbidden, errors.NotFound, errors.Conflict):
+        if kind.http == fault["code"]:
+            raise kind(fault["message"])
+    raise errors.HostFailure(f"Failed to attach network adapter device to {server}: {fault['message']}")
 
 
 def _check(wanted: dict[str, Any]) -> None:

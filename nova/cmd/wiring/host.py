@@ -37,6 +37,9 @@ class RemoteNetworking:
         if vifs:
             self._client.unplug(service_context(), self._host, instance_uuid, vifs)
 
+    def pull(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._client.pull(service_context(), self._host, instance_uuid, vifs)
+
 
 class NoDataPlane:
     """Guests of the fake driver have addresses and nothing to plug."""
@@ -45,6 +48,9 @@ class NoDataPlane:
         return None
 
     def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        return None
+
+    def pull(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
         return None
 
 

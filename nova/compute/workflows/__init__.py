@@ -5,6 +5,7 @@ from nova.compute.workflows.create import CREATE_ON_HOST
 from nova.compute.workflows.delete import DELETE_ON_HOST
 from nova.compute.workflows.evacuate import EVACUATE_ON_HOST
 from nova.compute.workflows.guest import CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST
+from nova.compute.workflows.interface import ATTACH_INTERFACE_ON_HOST, DETACH_INTERFACE_ON_HOST
 from nova.compute.workflows.live_migration import LIVE_MIGRATION_ON_HOST
 from nova.compute.workflows.pause import PAUSE_ON_HOST, UNPAUSE_ON_HOST
 from nova.compute.workflows.power import REBOOT_ON_HOST, START_ON_HOST, STOP_ON_HOST
@@ -16,7 +17,7 @@ from nova.compute.workflows.suspend import RESUME_ON_HOST, SUSPEND_ON_HOST
 from nova.workflow import Workflows
 
 WORKFLOWS = Workflows([
-    CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST,
+    CHANGE_PASSWORD_ON_HOST, TRIGGER_CRASH_DUMP_ON_HOST, ATTACH_INTERFACE_ON_HOST, DETACH_INTERFACE_ON_HOST,
     CREATE_ON_HOST, DELETE_ON_HOST, START_ON_HOST, STOP_ON_HOST, REBOOT_ON_HOST, PAUSE_ON_HOST,
                        UNPAUSE_ON_HOST, SUSPEND_ON_HOST, RESUME_ON_HOST,
                        SOFT_DELETE_ON_HOST, RESTORE_ON_HOST,

@@ -14,6 +14,7 @@ from nova.conf import fake as fake_conf
 from nova.virt.console import tail
 from nova.virt.fake import console
 from nova.virt.fake.guest import FakeInside
+from nova.virt.fake.interfaces import FakeInterfaces
 from nova.virt.fake.lifecycle import FakeLifecycle
 from nova.virt.fake.live_migration import FakeLiveMigration
 from nova.virt.fake.pause import FakePause
@@ -31,7 +32,8 @@ VERSION = 1_000_000
 
 
 class FakeDriver(
-    FakeLifecycle, FakeSnapshots, FakePause, FakeInside, FakeResize, FakeLiveMigration, Inventory, Console, Driver,
+    FakeLifecycle, FakeSnapshots, FakePause, FakeInside, FakeInterfaces, FakeResize, FakeLiveMigration, Inventory,
+    Console, Driver,
 ):
     """One fake host. Any number of them live in one process."""
 

@@ -16,6 +16,7 @@ from nova.virt.libvirt.console import LibvirtConsole
 from nova.virt.libvirt.events import LibvirtEvents
 from nova.virt.libvirt.guest import LibvirtInside
 from nova.virt.libvirt.hypervisor import Hypervisor
+from nova.virt.libvirt.interfaces import LibvirtInterfaces
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova.virt.libvirt.pause import LibvirtPause
@@ -33,8 +34,8 @@ CAPABILITIES = Capabilities(
 
 
 class LibvirtDriver(
-    Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtInside, LibvirtSnapshots, LibvirtInventory,
-    LibvirtConsole, LibvirtEvents, ImageCache,
+    Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtInside, LibvirtInterfaces, LibvirtSnapshots,
+    LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache,
 ):
     """Guests on one libvirt daemon."""
 

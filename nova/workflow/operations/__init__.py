@@ -5,6 +5,7 @@ from nova.workflow.operations.create import CREATE
 from nova.workflow.operations.delete import DELETE, DELETE_UNPLACED
 from nova.workflow.operations.evacuate import EVACUATE
 from nova.workflow.operations.guest import CHANGE_PASSWORD, TRIGGER_CRASH_DUMP
+from nova.workflow.operations.interface import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
@@ -14,18 +15,20 @@ from nova.workflow.operations.snapshot import BACKUP, SNAPSHOT
 from nova.workflow.operations.soft_delete import RESTORE, SOFT_DELETE
 from nova.workflow.operations.suspend import RESUME, SUSPEND
 
-SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP,
+SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP, ATTACH_INTERFACE, DETACH_INTERFACE,
           CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
           RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
           SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE)
 
 __all__ = [
+    "ATTACH_INTERFACE",
     "BACKUP",
     "CHANGE_PASSWORD",
     "CONFIRM",
     "CREATE",
     "DELETE",
     "DELETE_UNPLACED",
+    "DETACH_INTERFACE",
     "EVACUATE",
     "LIVE_MIGRATION",
     "MIGRATE",

@@ -200,6 +200,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
     conf = cfg.ConfigOpts()
     options.register_all(conf)
     conf([], default_config_files=[], default_config_dirs=[])
+    conf.set_override("attach_timeout", 0, "api")
     database = _database(tmp_path / "api.sqlite", api_db.metadata, "api")
     cell = _database(tmp_path / "cell1.sqlite", cell_db.metadata, "cell1")
     cell0 = _database(tmp_path / "cell0.sqlite", cell_db.metadata, "cell0")

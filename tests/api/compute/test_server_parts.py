@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from nova.db.cell import instances
+from nova.db.cell.tables import operations as cell_operations
+from tests.api.compute import networked
 from tests.api.compute.conftest import Api
 
 NET, PORT = "3cb9bc59-5699-4588-a4b1-b87f96708bc6", "ce531f90-199f-48c0-816c-13e38010b442"
@@ -35,21 +37,50 @@ def test_interfaces(api: Api) -> None:
     assert api("GET", path + "?x=1", version="2.102").status == 400
 
 
-@pytest.mark.parametrize("method, path, body, version, status", [
-    ("POST", "", {"interfaceAttachment": {"net_id": NET}}, "2.1", 501), ("POST", "", {}, "2.1", 501),
-    ("POST", "", {"interfaceAttachment": {"net_id": NET, "tag": "x"}}, "2.48", 400),
-    ("POST", "", {"interfaceAttachment": {"net_id": NET, "tag": "x"}}, "2.49", 501),
-    ("POST", "", {"interfaceAttachment": {"net_id": NET, "port_id": PORT}}, "2.1", 400),
-    ("POST", "", {"interfaceAttachment": {"fixed_ips": [{"ip_address": "10.0.0.9"}]}}, "2.1", 400),
-    ("DELETE", f"/{PORT}", None, "2.1", 501), ("DELETE", f"/{OTHER}", None, "2.1", 404)])
-def test_interfaces_stay(api: Api, method: str, path: str, body: Any, version: str, status: int) -> None:
-    server = api.server(network_info=[VIF])
-    answer = api(method, f"/servers/{server}/os-interface{path}", body, version=version)
+@pytest.mark.parametrize("body, version, status", [
+    ({"net_id": NET}, "2.1", 404), ({"port_id": OTHER}, "2.1", 404), ({}, "2.1", 503),
+    ({"net_id": "first", "tag": "x"}, "2.48", 400), ({"net_id": "first", "tag": "x"}, "2.49", 503),
+    ({"net_id": NET, "port_id": PORT}, "2.1", 400), ({"fixed_ips": [{"ip_address": "10.0.0.9"}]}, "2.1", 400),
+    ({"net_id": "first", "fixed_ips": [{"ip_address": "10.0.0.9"}]}, "2.1", 400),
+    ({"net_id": "first", "fixed_ips": [{"ip_address": "used"}]}, "2.1", 409), ({"port_id": "used"}, "2.1", 409)])
+def test_interfaces_that_are_not_attached(api: Api, body: Any, version: str, status: int) -> None:
+    """Nobody is there to do it: what is accepted is taken back when the answer has waited long enough."""
+    network = networked.network(api)
+    server = networked.server(api)
+    vif = networked.row(api, server)["network_info"][0]
+    words = {"first": network, "used": vif["id"]}
+    body = {k: words.get(v, v) if isinstance(v, str) else v for k, v in body.items()}
+    if body.get("fixed_ips") == [{"ip_address": "used"}]:
+        body["fixed_ips"] = [{"ip_address": vif["ips"][0]["address"]}]
+    path = f"/servers/{server}/os-interface"
+    answer = api("POST", path, {"interfaceAttachment": body}, version=version)
     assert answer.status == status, answer
-    assert len(api("GET", f"/servers/{server}/os-interface").body["interfaceAttachments"]) == 1
-    suspended = api.server(vm_state="suspended", network_info=[VIF])
-    if status == 501:
-        assert api(method, f"/servers/{suspended}/os-interface{path}", body, version=version).status == 409
+    assert [i["port_id"] for i in api("GET", path).body["interfaceAttachments"]] == [vif["id"]]
+    with api.cell.read() as conn:
+        assert cell_operations.open_of(conn, server) == []
+    if status == 503:
+        lame = networked.server(api, host="host2")
+        assert api("POST", f"/servers/{lame}/os-interface", {"interfaceAttachment": body}).status in (400, 501)
+        away = networked.server(api, vm_state="suspended")
+        assert api("POST", f"/servers/{away}/os-interface", {}).status == 409
+
+
+def test_an_interface_is_detached(api: Api) -> None:
+    networked.network(api)
+    server = networked.server(api)
+    path = f"/servers/{server}/os-interface"
+    port = api("GET", path).body["interfaceAttachments"][0]["port_id"]
+    assert api("DELETE", f"{path}/{port}", who="reader").status == 403
+    assert api("DELETE", f"{path}/{OTHER}").status == 404
+    assert api("DELETE", f"{path}/{port}").status == 202
+    with api.cell.read() as conn:
+        row = cell_operations.open_of(conn, server)[0]
+    assert (row["action"], row["level"], row["host"], row["step"]) == ("detach_interface", "host", "host1", "unplug")
+    stop = api("POST", f"/servers/{server}/action", {"os-stop": None})
+    assert (stop.status, "while its 'detach_interface' is under way" in str(stop.body)) == (409, True)
+    lame = networked.server(api, host="host2")
+    port = api("GET", f"/servers/{lame}/os-interface").body["interfaceAttachments"][0]["port_id"]
+    assert api("DELETE", f"/servers/{lame}/os-interface/{port}").status == 501
 
 
 def test_volumes_at_every_turn(api: Api) -> None:
