@@ -91,15 +91,9 @@ RESIZE_REFUSED, MIGRATE_REFUSED = (after(act, "every host refuses it", fails="fa
                                    for act in (_RESIZE, _MIGRATE))
 CONFIRM = after(Act({"confirmResize": None}, ACTIVE), "a resized server is kept so", _RESIZE)
 REVERT = after(Act({"revertResize": None}, ACTIVE), "a resized server goes back", _RESIZE)
-<<<<<<<
-=======
 _EVACUATE = Act({"evacuate": {}}, ACTIVE, "2.94", host_down=True)
 EVACUATE = after(_EVACUATE, "a server leaves a host that is said to be down")
 NO_HOST_TAKES_IT = after(_EVACUATE, "every other host fails to build it", fails="fake.spawn", ends=ERROR)
-
-#: action.step → scenario. A step that is not here fails the suite.
-SCENARIOS = {
->>>>>>>
 _LIVE = Act({"os-migrateLive": {"host": None, "block_migration": "auto"}}, ACTIVE)
 LIVE = after(_LIVE, "a running server changes its host as it runs")
 LIVE_FAILS = after(_LIVE, "it cannot leave its host", fails="fake.migrate")
@@ -122,8 +116,23 @@ UNSHELVE_HERE = after(_UNSHELVE, "a shelved server is started on its host", _SHE
 UNSHELVE_FAILS = after(_UNSHELVE, "no host can spawn it", _SHELVE, _OFFLOAD, fails="fake.spawn",
                        ends="shelved_offloaded")
 
+_PAUSE, _SUSPEND = Act({"pause": None}, "paused"), Act({"suspend": None}, "suspended")
+PAUSE, SUSPEND = after(_PAUSE, "a running server is paused"), after(_SUSPEND, "a running server is suspended")
+UNPAUSE = after(Act({"unpause": None}, ACTIVE), "a paused server goes on", _PAUSE)
+RESUME = after(Act({"resume": None}, ACTIVE), "a suspended server goes on", _SUSPEND)
+PASSWORD = after(Act({"changePassword": {"adminPass": "open sesame"}}, ACTIVE), "a guest's password is set")
+CRASH_DUMP = after(Act({"trigger_crash_dump": None}, ACTIVE), "a guest is interrupted")
+_ATTACH = Act({"interfaceAttachment": {}}, ACTIVE, path="/os-interface")
+ATTACH = after(_ATTACH, "a server gets another interface")
+ATTACH_FAILS = after(_ATTACH, "its host cannot plug it in", fails="fake.attach_interface")
+DETACH = after(Act(None, ACTIVE, method="DELETE", path="/os-interface/{port}"), "a server's interface is pulled out")
+
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
+    "pause.pause": PAUSE, "unpause.unpause": UNPAUSE, "suspend.suspend": SUSPEND, "resume.resume": RESUME,
+    "changePassword.set_password": PASSWORD, "trigger_crash_dump.interrupt": CRASH_DUMP,
+    "attach_interface.allocate": ATTACH, "attach_interface.plug": ATTACH, "detach_interface.unplug": DETACH,
+    "detach_interface.forget": DETACH, "detach_interface.release": DETACH,
     "stop.power_off": STOP, "start.power_on": START, "reboot.reboot": REBOOT,
     "create.schedule": BOOT, "create.record": BOOT, "create.dispatch": BOOT, "create.build": BOOT,
     "create.bury": NO_HOST, "create.reschedule": SECOND_HOST, "create.relieve": SECOND_HOST,
@@ -143,35 +152,24 @@ SCENARIOS = {
         "choose", "examine", "prepare", "migrate", "switch", "arrive", "leave", "settle")},
     "live-migration.another": LIVE_REFUSED,
     "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
+    "evacuate.claim": EVACUATE, "evacuate.move": EVACUATE, "evacuate.elsewhere": NO_HOST_TAKES_IT,
+    "evacuate.fence": EVACUATE, "evacuate.rebuild": EVACUATE, "evacuate.settle": EVACUATE,
 }
 #: Reached only when a host says nothing for long: stories of the functional suite.
 SILENT = frozenset({"live-migration.ask"})
 #: The same for the undo of a step.
-UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
+UNDOS = {
+    "attach_interface.allocate": ATTACH_FAILS, "attach_interface.plug": ATTACH_FAILS,
+    "create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
          "createImage.register": IMAGE_FAILS, "createImage.capture": IMAGE_FAILS, "createImage.upload": IMAGE_LOST,
          "createBackup.register": BACKUP_FAILS, "createBackup.capture": BACKUP_FAILS,
          "createBackup.upload": BACKUP_LOST, "shelve.register": SHELVE_FAILS, "shelve.halt": SHELVE_FAILS,
-<<<<<<<
          "shelve.capture": SHELVE_FAILS, "shelve.upload": SHELVE_LOST,
          "unshelve.schedule": UNSHELVE_FAILS, "unshelve.spawn": UNSHELVE_FAILS,
-=======
-    "resize.elsewhere": RESIZE_REFUSED, "migrate.elsewhere": MIGRATE_REFUSED,
-    "confirmResize.drop": CONFIRM, "confirmResize.settle": CONFIRM,
-    "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
-    "evacuate.claim": EVACUATE, "evacuate.move": EVACUATE, "evacuate.elsewhere": NO_HOST_TAKES_IT,
-    "evacuate.fence": EVACUATE, "evacuate.rebuild": EVACUATE, "evacuate.settle": EVACUATE,
-}
-#: The same for the undo of a step.
-UNDOS = {"create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
->>>>>>>
          **{f"resize.{step}": RESIZE_FAILS for step in ("claim", "leave", "move", "arrive")},
-<<<<<<<
          **{f"live-migration.{step}": LIVE_FAILS for step in ("choose", "prepare", "migrate")},
-         **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")}}
-=======
          **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")},
          **{f"evacuate.{step}": NO_HOST_TAKES_IT for step in ("claim", "move", "rebuild")}}
->>>>>>>
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,8 +101,20 @@ REBUILDS: dict[str, Button] = {
     "evacuate": evacuate,
 }
 
+INTERFACES: dict[str, Button] = {
+    "attach interface": lambda p: p.operations.attach_interface(p.context, p.uuid),
+    "detach interface": lambda p: _detach(p),
+}
+
+
+def _detach(press: Press) -> object:
+    vifs = press.operations.deps.servers.show(press.context, press.uuid)["network_info"]
+    return press.operations.detach_interface(press.context, press.uuid, vifs[-1]["id"]) if vifs else None
+
+
 #: Every operation that leaves the server there; a name for each.
 BUTTONS: dict[str, Button] = {
+    **INTERFACES,
     **POWER,
     **STILL,
     **DEFERRED,
@@ -115,11 +127,8 @@ BUTTONS: dict[str, Button] = {
 #: What brings a new server into the state that a button needs.
 FIRST: dict[str, tuple[str, ...]] = {
     "confirm": ("migrate",), "revert": ("migrate",), "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
-<<<<<<<
     "offload": ("shelve",), "unshelve": ("shelve", "offload"), "unshelve here": ("shelve",),
-=======
     "restore": ("delete softly",),
->>>>>>>
 }
 
 
