@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Offloads what has been shelved for long enough: a server whose time on its host is over leaves it by itself."""
+"""Servers that leave their hosts without being told to: at once when they are shelved, or when their time is over."""
 
 from __future__ import annotations
 
@@ -64,27 +64,30 @@ class Offloader:
                               [[row["uuid"], row["epoch"]]])
         return True
 
-    def _accept(self, conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-        """None: somebody was faster."""
+    @staticmethod
+    def _accept(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
         server = instances.get_for_update(conn, uuid)
-        if server is None or server["deleted"] or not server["host"] or (
-                server["vm_state"], server["task_state"]) != (states.SHELVED, None):
-            return None
-        epoch, seq, now = server["epoch"] + 1, server["op_seq"] + 1, concurrency.time()
-        if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, op_seq=seq,
-                                task_state="shelving_offloading"):
-            return None
-        request_id = service_context().to_dict()["request_id"]
-        row: dict[str, Any] = {
-            "uuid": concurrency.uuid4(), "instance_uuid": uuid, "project_id": server["project_id"],
-            "user_id": server["user_id"], "request_id": request_id, "seq": seq, "action": SHELVE_OFFLOAD.action,
-            "workflow_version": SHELVE_OFFLOAD.version, "inputs": {}, "level": "host", "host": server["host"],
-            "actor": {"user_id": server["user_id"], "project_id": server["project_id"], "roles": ["admin"],
-                      "is_admin": True, "request_id": request_id},
-            "step": SHELVE_OFFLOAD.steps[0].name, "epoch": epoch, "created_at": now,
-            "deadline": now + SHELVE_OFFLOAD.deadline}
-        cell_operations.supersede(conn, uuid)
-        cell_operations.insert(conn, [row], due_in=0.0)
-        if (was := events.seen(conn, server)) is not None:
-            events.after(conn, was, phases.accepted(row, server["host"]), service=events.CONDUCTOR)
-        return row
+        return None if server is None else begin(conn, server)
+
+
+def begin(conn: sa.Connection, server: dict[str, Any]) -> dict[str, Any] | None:
+    """Accept the offload of a server that is read for it in this transaction. None: somebody was faster."""
+    if server["deleted"] or not server["host"] or (server["vm_state"], server["task_state"]) != (states.SHELVED, None):
+        return None
+    uuid, epoch, seq, now = server["uuid"], server["epoch"] + 1, server["op_seq"] + 1, concurrency.time()
+    if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, op_seq=seq,
+                            task_state="shelving_offloading"):
+        return None
+    request_id = service_context().to_dict()["request_id"]
+    row: dict[str, Any] = {
+        "uuid": concurrency.uuid4(), "instance_uuid": uuid, "project_id": server["project_id"],
+        "user_id": server["user_id"], "request_id": request_id, "seq": seq, "action": SHELVE_OFFLOAD.action,
+        "workflow_version": SHELVE_OFFLOAD.version, "inputs": {}, "level": "host", "host": server["host"],
+        "actor": {"user_id": server["user_id"], "project_id": server["project_id"], "roles": ["admin"],
+                  "is_admin": True, "request_id": request_id},
+        "step": SHELVE_OFFLOAD.steps[0].name, "epoch": epoch, "created_at": now,
+        "deadline": now + SHELVE_OFFLOAD.deadline}
+    cell_operations.insert(conn, [row], due_in=0.0)
+    if (was := events.seen(conn, server)) is not None:
+        events.after(conn, was, phases.accepted(row, server["host"]), service=events.CONDUCTOR)
+    return row

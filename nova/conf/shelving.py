@@ -10,8 +10,8 @@ GROUP: str | None = None
 OPTS: list[cfg.Opt] = [
     cfg.IntOpt("shelved_offload_time", default=0, min=-1,
                help="Seconds after which a shelved server leaves its host: its guest and disks are removed there and "
-                    "its resources are free for others, while its addresses stay its own. 0: at once, in the same "
-                    "operation. -1: only when an administrator asks for it. Conductors read it."),
+                    "its resources are free for others, while its addresses stay its own. 0: at once. "
+                    "-1: only when an administrator asks for it. Conductors read it."),
     cfg.IntOpt("shelved_poll_interval", default=60, min=1,
                help="Seconds between two looks for servers whose shelved_offload_time is over."),
     cfg.ListOpt("non_inheritable_image_properties", default=["cache_in_nova", "bittorrent"],

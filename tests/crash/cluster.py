@@ -198,7 +198,7 @@ class Cluster(Cloud):
             "DEFAULT": {"state_path": self.path, "transport_url": self.buses["api"], "compute_driver": "fake",
                         "lease": self.timing.lease, "report_interval": self.timing.report_interval,
                         "service_down_time": max(60.0, self.timing.lease), "workers": 6,
-                        "reclaim_instance_interval": 86400},
+                        "reclaim_instance_interval": 86400, "shelved_offload_time": -1},
             "rpc": {"keys": keys, "quorum_queues": False, "connect_timeout": 3},
             "fake": {"vcpus": 2000, "memory_mb": 4000000, "disk_gb": 20000},
             "quota": {"instances": -1, "cores": -1, "ram": -1}}

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from nova import concurrency, errors
 from nova.concurrency.simulation import Simulation
 from nova.conductor.audit import Auditor
+from nova.context import service_context
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES
+from nova.images.query import Query
 from nova.rpc.simulated import Faults, SimulatedBus
 from tests.functional.cloud import Cloud, make_conf
 
@@ -41,11 +43,13 @@ class Chaos:
     path: Path
     cells: int = 1
     hosts: int = 2
+    offload: int = -1
 
     def __post_init__(self) -> None:
         self.faults = Faults()
         self.buses: list[SimulatedBus] = []
-        self.conf = make_conf(state_path=str(self.path), quota__instances=-1, quota__cores=-1, quota__ram=-1)
+        self.conf = make_conf(state_path=str(self.path), quota__instances=-1, quota__cores=-1, quota__ram=-1,
+                              shelved_offload_time=self.offload)
         self.cloud = Shared(self.path, self.conf, lambda name: f"sqlite:///{self.path}/{name}.sqlite", self._bus,
                            cells_count=self.cells, hosts_count=self.hosts, synchronous="OFF")
         self.kills = 0
@@ -198,6 +202,13 @@ class Chaos:
         may = {u for u, row in shown.items() if row["vm_state"] == "error" and row["host"]}
         assert must <= left <= must | may, (must, left, may)
         assert Auditor(cloud.api, cloud.cells).scan() == []
+        self.check_images({u for u, row in shown.items() if row["vm_state"].startswith("shelved")})
+
+    def check_images(self, shelved: set[str]) -> None:
+        """Every image has its bytes, and there is one of each shelved server."""
+        images = self.cloud.images.list(service_context(), Query(filters=(("visibility", "all"),), limit=1000))
+        assert {image.status for image in images} <= {"active"}, images
+        assert shelved <= {str(image.properties["instance_uuid"]) for image in images}, (shelved, images)
 
     def _alive(self, name: str) -> bool:
         return name not in self.down

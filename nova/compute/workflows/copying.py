@@ -25,13 +25,13 @@ def copy(run: Run) -> None:
 
 
 def send(run: Run) -> None:
-    """Have the bytes in the store, and no file here. A file that is gone is made anew."""
+    """Have the bytes in the store. A file that is gone is made anew."""
     env: HostEnvironment = run.env
     image = run.inputs["image"]
     path = env.driver.snapshot(env.server.uuid, image["id"], image["disk_format"], quiesce_of(env.server),
                                env.progress)
     env.upload(run.data["upload_url"], path)
-    env.driver.drop_snapshot(env.server.uuid, image["id"])
+    drop(run)
 
 
 def drop(run: Run) -> None:

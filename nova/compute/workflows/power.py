@@ -6,6 +6,7 @@ from __future__ import annotations
 from nova import errors, states
 from nova.compute.environment import HostEnvironment, guest_of
 from nova.compute.workflows.settling import failed, settled
+from nova.virt.interfaces import Resize
 from nova.workflow import Result, Run
 from nova.workflow.operations import REBOOT, START, STOP
 
@@ -16,7 +17,7 @@ def power_on(run: Run) -> Result:
     try:
         env.driver.power_on(env.server.uuid)
     except errors.NotFound:
-        env.driver.recreate(guest_of(env.work))
+        _again(env)
     return Result(effect=settled(env, states.ACTIVE))
 
 
@@ -32,8 +33,17 @@ def reboot(run: Run) -> Result:
     try:
         env.driver.reboot(env.server.uuid, run.inputs.get("type", "SOFT"))
     except errors.NotFound:
-        env.driver.recreate(guest_of(env.work))
+        _again(env)
     return Result(effect=settled(env, states.ACTIVE))
+
+
+def _again(env: HostEnvironment) -> None:
+    """A guest that the hypervisor does not know; a move that was given up may have put its disks aside."""
+    guest = guest_of(env.work)
+    if env.driver.supports(Resize) and guest.uuid in env.driver.list_aside():
+        env.driver.take_back(guest, power_on=True)
+    else:
+        env.driver.recreate(guest)
 
 
 START_ON_HOST = START.bind("host", {"power_on": power_on}, failed=failed)

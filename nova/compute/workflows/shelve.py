@@ -38,15 +38,8 @@ def capture(run: Run) -> Result:
     return Result(effect={"task_state": "shelving_image_uploading"})
 
 
-def upload(run: Run) -> Result:
-    env: HostEnvironment = run.env
+def upload(run: Run) -> None:
     send(run)
-    kept = (env.server.system_metadata or {}) | {"shelved_at": str(concurrency.time()),
-                                                 "shelved_image_id": run.inputs["image"]["id"],
-                                                 "shelved_host": env.host}
-    changes = {"vm_state": states.SHELVED, "power_state": _power(env), "system_metadata": kept,
-               "task_state": "shelving_offloading" if run.data["offload"] else None}
-    return Result(effect=changes, close=None if run.data["offload"] else "done")
 
 
 def vacate(run: Run) -> Result:
@@ -94,7 +87,7 @@ def _power(env: HostEnvironment) -> int:
     return int(env.driver.info(env.server.uuid).power_state)
 
 
-SHELVE_ON_HOST = SHELVE.bind("host", {"halt": halt, "capture": capture, "upload": upload, "vacate": vacate},
+SHELVE_ON_HOST = SHELVE.bind("host", {"halt": halt, "capture": capture, "upload": upload},
                              {"halt": revive, "capture": drop, "upload": drop})
 SHELVE_OFFLOAD_ON_HOST = SHELVE_OFFLOAD.bind("host", {"vacate": vacate})
 UNSHELVE_ON_HOST = UNSHELVE.bind("host", {"start": start, "spawn": spawn}, {"spawn": remove})

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors, states
-from nova.conductor import placing
+from nova import concurrency, errors, states
+from nova.conductor import offload, placing
 from nova.conductor.environment import Environment
 from nova.conductor.workflows.snapshot import discard, failed, have_record, show
 from nova.db.cell import instances
@@ -20,9 +20,22 @@ _KEPT = ("shelved_at", "shelved_image_id", "shelved_host")
 
 
 def register(run: Run) -> Result:
-    """Whether the host is freed in the same operation is decided here, once."""
+    return Result(data=have_record(run), host=run.inputs["host"])
+
+
+def keep(run: Run) -> Result:
+    """The image is there. A server that is not to stay on its host begins to leave it in the same transaction."""
     env: Environment = run.env
-    return Result(data=have_record(run) | {"offload": env.shelved_offload_time == 0}, host=run.inputs["host"])
+    row, server = run.row, _server(run)
+    kept = (server["system_metadata"] or {}) | {"shelved_at": str(concurrency.time()), "shelved_host": server["host"],
+                                                "shelved_image_id": run.inputs["image"]["id"]}
+
+    def shelve(conn: sa.Connection) -> None:
+        show(conn, row, vm_state=states.SHELVED, task_state=None, system_metadata=kept)
+        if env.shelved_offload_time == 0 and (fresh := instances.get_for_update(conn, row.instance_uuid)):
+            offload.begin(conn, fresh)
+
+    return Result(effect=shelve)
 
 
 def leave(run: Run) -> Result:
@@ -96,6 +109,6 @@ def _image_of(server: dict[str, Any]) -> str:
     return str(image_id)
 
 
-SHELVE_AT_API = SHELVE.bind("api", {"register": register, "leave": leave}, {"register": discard}, failed=failed)
+SHELVE_AT_API = SHELVE.bind("api", {"register": register, "keep": keep}, {"register": discard}, failed=failed)
 SHELVE_OFFLOAD_AT_API = SHELVE_OFFLOAD.bind("api", {"leave": leave})
 UNSHELVE_AT_API = UNSHELVE.bind("api", {"schedule": schedule, "tidy": tidy}, {"schedule": unschedule}, failed=failed)
