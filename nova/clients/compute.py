@@ -28,6 +28,12 @@ class ComputeClient:
         """These servers are wanted on that host no more, if the cell says so too: it looks sooner than it would."""
         self._bus.cast(context, TOPIC, "tidy", namespace=NAMESPACE, server=host, args={"uuids": uuids})
 
+    def strangers(self, context: RequestContext, host: str) -> dict[str, list[str]]:
+        """What is on the host and belongs to no server of it, by uuid: ``guests``, and ``disks`` that were set aside
+        for a way back which is closed. Raises Unavailable."""
+        return dict(self._bus.call(context, TOPIC, "strangers", namespace=NAMESPACE, server=host,
+                                   timeout=self._timeout, args={}))
+
     def console_output(self, context: RequestContext, host: str, uuid: str, length: int | None) -> str:
         """The end of a guest's serial console log. Raises NotFound, NotSupported, Unavailable."""
         return str(self._bus.call(context, TOPIC, "console_output", namespace=NAMESPACE, server=host,

@@ -28,6 +28,9 @@ class ComputeEndpoint(Endpoint):
     def tidy(self, context: RequestContext, uuids: list[str]) -> None:
         self._manager.tidy(uuids)
 
+    def strangers(self, context: RequestContext) -> dict[str, list[str]]:
+        return self._manager.strangers()
+
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)
 

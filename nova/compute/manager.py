@@ -227,6 +227,10 @@ class ComputeManager:
         for uuid in uuids:
             self._pool.submit(self._reconciler.tidy, uuid)
 
+    def strangers(self) -> dict[str, list[str]]:
+        """What belongs to no server of this host, by uuid: guests, and disks that were set aside."""
+        return {"guests": self._reconciler.strangers(), "disks": self._reconciler.unwanted_copies()}
+
     # -- questions -----------------------------------------------------------------------------------------------------
 
     def console_output(self, uuid: str, length: int | None) -> str:

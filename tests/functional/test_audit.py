@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from nova import concurrency
 from nova.conductor.audit import KINDS, Auditor
+from nova.conductor.auditing.hosts import HOST_KINDS, HostAudit
 from nova.conductor.auditing.scope import EVERYTHING, Scope, slices
 from nova.db.api import cells as mappings
 from nova.db.api import networks, placement, quotas, security_groups, server_groups
@@ -18,6 +19,7 @@ from nova.db.cell import instances
 from nova.networks import allocation, floating_ips
 from nova.placement import claims
 from nova.quota import holds
+from nova.virt.fake.resize import ASIDE
 from tests import edges
 from tests.functional import truth
 from tests.functional.cloud import Cloud
@@ -365,3 +367,30 @@ def test_a_guest_of_nobody_is_removed_by_its_host(scene: Scene) -> None:
     cloud.start_host(scene.host, cloud.cells_of_hosts[scene.host])
     fresh = cloud.hosts[scene.host].manager.driver
     cloud.wait(lambda: fresh.list() == [scene.server], what="a start removes it at once")
+
+
+def test_hosts_are_asked_for_what_belongs_to_nobody(scene: Scene) -> None:
+    """A guest of no server, and disks that were set aside for a way back which is closed."""
+    cloud = scene.cloud
+    driver = cloud.hosts[scene.host].manager.driver
+    other = "0e0e0e0e-0000-4000-8000-000000000002"
+    driver.guests.save(dataclasses.replace(driver.guests.get(scene.server), uuid=NOBODY))
+    driver.guests.save(dataclasses.replace(driver.guests.get(scene.server), uuid=other + ASIDE))
+    audit = HostAudit(cloud.plane("audit").cells, lease=5.0)
+    found = audit.scan()
+    assert [(leak.kind, leak.key) for leak in found] == [("disks", other), ("guest", NOBODY)]
+    assert all(leak.subject.endswith(f"@{scene.host}") for leak in found) and audit.silent == {}
+    assert {leak.kind for leak in found} == set(HOST_KINDS)
+    audit.repair(found)
+    cloud.wait(lambda: audit.scan() == [], what="the host has removed them")
+    assert driver.list() == [scene.server]
+
+
+def test_a_host_that_is_down_is_named(scene: Scene) -> None:
+    cloud = scene.cloud
+    cloud.stop_host(scene.host)
+    truth.write_heartbeats(cloud)
+    truth.silence(cloud, scene.host, 60)
+    audit = HostAudit(cloud.plane("audit").cells, lease=5.0)
+    assert audit.scan() == []
+    assert audit.silent == {scene.host: "it is down"}
