@@ -30,7 +30,7 @@ def silent(database: Database) -> Iterator[None]:
     back = threading.Event()
 
     def wait(*connecting: Any) -> None:
-        back.wait(60)
+        back.wait(300)
 
     with _connecting(database, wait):
         try:

@@ -23,8 +23,6 @@ from nova.web.streams import Handover, Loop, Stream
 LOG = logging.getLogger(__name__)
 #: After this many milliseconds clients come back by themselves.
 _RETRY = b"retry: 2000\n"
-#: Seconds between two questions whether a client may still listen: as long as a request may be let in by mistake.
-_CHECK = 5.0
 #: So much of the past is sent to one client; who is further behind reads its servers anew.
 _REPLAY = 10_000
 #: The name of the source where servers begin.
@@ -49,11 +47,15 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
+    """``check``: seconds between two questions whether a client may still listen, as long as a request may be let in by
+    mistake."""
+
     streams: int = 2000
     backlog: int = 262144
     keepalive: float = 15.0
     retention: float = 600.0
     hearsay: float = 2.5
+    check: float = 5.0
 
 
 class Hub:
@@ -171,7 +173,7 @@ class Hub:
             if not told and self.feed.warm_in <= 0:
                 told = True
                 self.loop.send(streams, _event("ready", positions.render(self.feed.positions()), {}))
-            if concurrency.monotonic() - checked >= _CHECK:
+            if concurrency.monotonic() - checked >= self._limits.check:
                 checked = concurrency.monotonic()
                 for stream in streams:
                     if not stream.valid():

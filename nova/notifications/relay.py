@@ -21,10 +21,8 @@ from nova.db.outbox import RELAY, OutboxTables
 
 LOG = logging.getLogger(__name__)
 _BATCH = 100
-#: Seconds for which a relay keeps others away; it renews that with every batch.
-_TURN = 30.0
-#: Seconds between attempts while the broker is away, and while another relay works.
-_PATIENCE, _BUSY = (1.0, 30.0), 0.5
+#: Seconds between attempts while another relay works.
+_BUSY = 0.5
 
 
 class Publisher(Protocol):
@@ -33,11 +31,16 @@ class Publisher(Protocol):
 
 
 class Relay:
-    """``interval``: seconds between scans without having been told; ``publisher`` is shared and closed elsewhere."""
+    """``interval``: seconds between scans without having been told; ``publisher`` is shared and closed elsewhere.
 
-    def __init__(self, database: Database, tables: OutboxTables, publisher: Publisher, *,
-                 interval: float = 10.0) -> None:
+    ``turn``: seconds for which a relay keeps others away, renewed with every batch. ``patience``: the least and the
+    greatest number of seconds between two attempts while the broker is away.
+    """
+
+    def __init__(self, database: Database, tables: OutboxTables, publisher: Publisher, *, interval: float = 10.0,
+                 turn: float = 30.0, patience: tuple[float, float] = (1.0, 30.0)) -> None:
         self._db, self._tables, self._publisher, self._interval = database, tables, publisher, interval
+        self._turn, self._patience = turn, patience
         self._owner = concurrency.uuid4()
         self._told = concurrency.Event()
         self._stopping = False
@@ -68,7 +71,7 @@ class Relay:
                 wait = self._interval if self.drain() else _BUSY
                 failures = 0
             except errors.Unavailable as e:
-                wait = min(_PATIENCE[0] * 2**failures, _PATIENCE[1])
+                wait = min(self._patience[0] * 2**failures, self._patience[1])
                 failures = min(failures + 1, 10)
                 LOG.warning("notifications of the %s database wait %.0f s: %s", self._db.name, wait, e.message)
                 self._pause(wait)
@@ -90,7 +93,7 @@ class Relay:
         with self._db.read() as conn:
             if not self._tables.pending(conn, 1):
                 return True
-        if not self._db.run(lambda conn: self._tables.hold(conn, RELAY, self._owner, _TURN)):
+        if not self._db.run(lambda conn: self._tables.hold(conn, RELAY, self._owner, self._turn)):
             return False
         while True:
             with self._db.read() as conn:
@@ -113,4 +116,4 @@ class Relay:
         if last:
             self._tables.let_go(conn, RELAY, self._owner)
         else:
-            self._tables.hold(conn, RELAY, self._owner, _TURN)
+            self._tables.hold(conn, RELAY, self._owner, self._turn)

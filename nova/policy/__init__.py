@@ -27,18 +27,16 @@ from nova.policy import checks
 from nova.policy.base import BASE, MEMBER, READER
 
 LOG = logging.getLogger(__name__)
-#: Seconds between two looks at the operator's files.
-LOOK_EVERY = 1.0
-
 
 class Policy:
     """The rules in force. ``reload`` reads the operator's files again (SIGHUP); a bad file then changes nothing.
 
-    A file that changes is read again by itself, a second later at most.
+    A file that changes is read again by itself, ``look_every`` seconds later at most.
     """
 
-    def __init__(self, conf: cfg.ConfigOpts | None = None, *, rules: Iterable[oslo_policy.RuleDefault] = ()) -> None:
-        self._conf = conf
+    def __init__(self, conf: cfg.ConfigOpts | None = None, *, rules: Iterable[oslo_policy.RuleDefault] = (),
+                 look_every: float = 1.0) -> None:
+        self._conf, self._look_every = conf, look_every
         self._defaults = {rule.name: rule for rule in (*BASE, *rules)}
         if conf is not None:
             oslo_opts.set_defaults(conf, policy_file="policy.yaml")
@@ -100,7 +98,7 @@ class Policy:
         return files_of(self._conf) if self._conf is not None else []
 
     def _look(self) -> None:
-        self._look_at = concurrency.monotonic() + LOOK_EVERY
+        self._look_at = concurrency.monotonic() + self._look_every
         if self._stamps() != self._seen:
             self.reload()
 

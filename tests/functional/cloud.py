@@ -111,6 +111,7 @@ class Cloud:
     drop: Callable[[str], bool] = staticmethod(lambda label: False)
     synchronous: str = "NORMAL"
     cells_ttl: float = 5.0
+    cells_timeout: float = 5.0
     lines: dict[str, Line] = dataclasses.field(default_factory=dict)
     services: list[Any] = dataclasses.field(default_factory=list)
     databases: list[Database] = dataclasses.field(default_factory=list)
@@ -146,7 +147,7 @@ class Cloud:
             return self.database(row["name"]), bus
 
         api = self.database("api")
-        cells = Cells(api, connect, ttl=self.cells_ttl)
+        cells = Cells(api, connect, ttl=self.cells_ttl, timeout=self.cells_timeout)
         return control.ControlPlane(self.conf, api, cells, self.make_bus("api", node, "nova"))
 
     # -- services ------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import pytest
 from tests.functional.cloud import Cloud, memory_cloud
 from tests.functional.pauses import Pauses
 
-#: Heartbeats and scans come often, so that what nobody nudges is found soon. The lease is long: on a busy machine a host
-#: that lives may be silent for seconds, and what is then done about it is another story.
+#: Heartbeats and scans come often, so that what nobody nudges is found soon. The lease is long: on a busy machine a
+#: host that lives may be silent for seconds, and what is then done about it is another story.
 QUICK = {"report_interval": 0.3, "lease": 10.0}
 
 

@@ -119,12 +119,11 @@ def test_a_cell_that_is_away_is_named_and_does_not_hold_up_a_list(make_cloud: Ca
 
 def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Callable[..., Cloud]) -> None:
     """Also when many ask: their questions to the hanging cell do not use up what the others are asked with."""
-    cloud = make_cloud(cells_count=2, hosts_count=2)
+    cloud = make_cloud(cells_count=2, hosts_count=2, cells_timeout=2.0)  # a cell that answers needs far less
     uuid = cloud.boot(count=1)[0]
     cloud.wait_state(uuid, "active")
     other = "cell2" if truth.cell_of(cloud, uuid) == "cell1" else "cell1"
     hanging = next(c for c in cloud.cells.all() if c.name == other)
-    cloud.cells._timeout = 2.0  # far more than a cell that answers needs, on a full machine too
     answers: list[tuple[list[str], list[str]]] = []
 
     def ask() -> None:

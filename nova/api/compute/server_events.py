@@ -108,7 +108,7 @@ def _expiry(environ: dict[str, Any]) -> float | None:
     return timestamps.parse(told) if isinstance(told, str) else None
 
 
-def make_hub(api: Database, cells: Cells, conf: Any) -> Hub:
+def make_hub(api: Database, cells: Cells, conf: Any, **limits: Any) -> Hub:
     """The hub over the API database and every cell; nothing runs until somebody listens."""
     def sources() -> list[Source]:
         return [Source(FIRST, api, api_outbox),
@@ -117,4 +117,4 @@ def make_hub(api: Database, cells: Cells, conf: Any) -> Hub:
     options = conf.notifications
     return Hub(sources, Limits(streams=options.stream_limit, backlog=options.stream_backlog,
                                keepalive=options.stream_keepalive, retention=float(options.stream_retention),
-                               hearsay=HEARSAY + 0.5))
+                               hearsay=HEARSAY + 0.5, **limits))

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from oslo_config import cfg
 
-from nova import policy as policy_module
 from nova.api.compute import application
 from nova.cmd.policy import operations
 from nova.context import RequestContext
@@ -51,12 +50,12 @@ def test_every_rule_of_a_route_is_told_by_the_command(api: Api) -> None:
     assert served - told == set()
 
 
-def _policy(folder: Path, text: str = "", **options: bool) -> Policy:
+def _policy(folder: Path, text: str = "", look_every: float = 1.0, **options: bool) -> Policy:
     (folder / "policy.yaml").write_text(text)
     conf = cfg.ConfigOpts()
     (folder / "nova.conf").write_text("[oslo_policy]\n" + "".join(f"{k} = {v}\n" for k, v in options.items()))
     conf([], default_config_files=[str(folder / "nova.conf")], default_config_dirs=[])
-    return Policy(conf, rules=compute.RULES)
+    return Policy(conf, rules=compute.RULES, look_every=look_every)
 
 
 def test_a_token_of_the_whole_system_is_not_for_projects(tmp_path: Path) -> None:
@@ -74,10 +73,8 @@ def test_without_the_new_defaults_whoever_is_in_the_project_may(tmp_path: Path) 
     assert not old.check(STRANGER, LIST)
 
 
-def test_a_file_that_changes_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                           caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(policy_module, "LOOK_EVERY", 0.0)
-    policy = _policy(tmp_path)
+def test_a_file_that_changes_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    policy = _policy(tmp_path, look_every=0.0)
     assert not policy.check(MEMBER, LIST)
     (tmp_path / "policy.yaml").write_text(f'"{LIST}": "role:member"\n')
     assert policy.check(MEMBER, LIST)

@@ -62,7 +62,7 @@ class Broker:
         return [name for name, _ in self.taken]
 
 
-def wait(condition: Any, what: str, timeout: float = 20.0) -> None:
+def wait(condition: Any, what: str, timeout: float = 120.0) -> None:
     end = concurrency.monotonic() + timeout
     while not condition():
         assert concurrency.monotonic() < end, what

@@ -10,7 +10,6 @@ import pytest
 from nova import concurrency
 from nova.concurrency import threads
 from nova.db.engine import Database
-from nova.notifications import relay as relay_module
 from nova.notifications.relay import Relay
 from tests.contract.outbox.conftest import Broker, left, put, tables, wait
 
@@ -82,14 +81,12 @@ def test_what_was_left_behind_is_sent_at_the_start(database: Database, make_rela
 
 
 def test_a_death_between_publishing_and_deleting_sends_twice_and_loses_nothing(
-        database: Database, make_relay: Make, killed_at: Callable[[str], None],
-        monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "_TURN", 0.5)
+        database: Database, make_relay: Make, killed_at: Callable[[str], None]) -> None:
     broker = Broker()
     put(database, "a", "b")
     killed_at("relay:published")
     with pytest.raises(Killed):
-        make_relay(broker).drain()
+        make_relay(broker, turn=0.5).drain()
     assert left(database) == ["a", "b"] and broker.names == ["a", "b"]
     put(database, "c")
     heir = make_relay(broker)
@@ -100,24 +97,21 @@ def test_a_death_between_publishing_and_deleting_sends_twice_and_loses_nothing(
 
 @pytest.mark.parametrize("where", ["write:", "tx:commit:", "committed:"])
 def test_a_death_anywhere_loses_nothing(database: Database, make_relay: Make, killed_at: Callable[[str], None],
-                                        where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "_TURN", 0.5)
+                                        where: str) -> None:
     broker = Broker()
     put(database, "a", "b")
     killed_at(where)
     with pytest.raises(Killed):
-        make_relay(broker).drain()
+        make_relay(broker, turn=0.5).drain()
     wait(make_relay(broker).drain, "another relay takes over")
     assert left(database) == [] and set(broker.names) == {"a", "b"}
 
 
-def test_a_broker_that_is_away_is_waited_for(database: Database, make_relay: Make,
-                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "_PATIENCE", (0.05, 0.2))
+def test_a_broker_that_is_away_is_waited_for(database: Database, make_relay: Make) -> None:
     broker = Broker()
     broker.away = 3
     put(database, "a", "b", "c")
-    make_relay(broker, interval=3600.0).start()
+    make_relay(broker, interval=3600.0, patience=(0.05, 0.2)).start()
     wait(lambda: left(database) == [], "the broker is back")
     assert broker.names == ["a", "b", "c"]
 

@@ -104,19 +104,22 @@ def test_a_cell_that_holds_most_is_asked_again(site: Site) -> None:
     assert {r["cell_uuid"] for r in everything} == {CELL1, CELL2}
 
 
-def test_a_cell_that_falls_silent_on_the_way_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_falls_silent_on_the_way_is_named(site: Site) -> None:
     with site.cells[CELL1].write() as conn:
         instances.insert(conn, [seed.server(number, "p", "u", "h") for number in range(60)])
-    ask, asked = pages.chunk_of, []
+    asked: list[str] = []
 
-    def falling_silent(cell: Cell, *args: Any, **options: Any) -> pages.Chunk:
-        asked.append(cell.uuid)
-        if asked.count(CELL1) == 2:
-            raise errors.Unavailable("The database is not reachable now.")
-        return ask(cell, *args, **options)
+    def lose(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        asked.extend(["it"] if "instances" in statement else [])
+        if len(asked) == 2:
+            raise sa.exc.OperationalError(statement, None, OSError("the server is gone"), connection_invalidated=True)
 
-    monkeypatch.setattr(pages, "chunk_of", falling_silent)
-    page = site.servers.page(ME, Query("p", limit=50))
+    engine = site.cells[CELL1].engine
+    sa.event.listen(engine, "before_cursor_execute", lose)
+    try:
+        page = site.servers.page(ME, Query("p", limit=50))
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", lose)
     assert len(page.rows) == pages.share(50, 2) and [cell.uuid for cell in page.down] == [CELL1]
 
 

@@ -52,10 +52,10 @@ class _Shown:
 class Fronted:
     """One API process of its own over a cloud: databases, hub, server."""
 
-    def __init__(self, cloud: Cloud, *, node: str = "front", threads: int = 4) -> None:
+    def __init__(self, cloud: Cloud, *, node: str = "front", threads: int = 4, **limits: Any) -> None:
         plane = cloud.plane(node)
         self.tokens = Tokens()
-        self.hub = server_events.make_hub(plane.api, plane.cells, cloud.conf)
+        self.hub = server_events.make_hub(plane.api, plane.cells, cloud.conf, **limits)
         show = (Route("GET", "/servers/{id}", "show"),)
         front = Front("compute", [Resource(server_events.ROUTES, ServerEvents(self.hub, self.tokens)),
                                   Resource(show, _Shown(Servers(plane.api, plane.cells)))],

@@ -167,9 +167,8 @@ def test_a_pause_in_the_recording_is_said(cloud: Cloud, serve: Serve) -> None:
     assert "reset" in [e.event for e in again]
 
 
-def test_a_token_that_ends_takes_its_stream_along(cloud: Cloud, serve: Serve, monkeypatch: Any) -> None:
-    monkeypatch.setattr("nova.notifications.hub._CHECK", 0.1)
-    front = serve(cloud)
+def test_a_token_that_ends_takes_its_stream_along(cloud: Cloud, serve: Serve) -> None:
+    front = serve(cloud, check=0.1)
     client, other = front.listen().ready(), front.listen(token="p1:member").ready()
     front.tokens.revoked.add("p1:reader")
     assert client.until("end")[-1].data == {"reason": "unauthorized"}
