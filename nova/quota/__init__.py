@@ -120,6 +120,9 @@ class Quota:
 
 
 _COUNT_WORDING = {
+    "injected_files": "Personality file limit exceeded: at most {limit} files.",
+    "injected_file_path_bytes": "Personality file path exceeds maximum length of {limit} bytes.",
+    "injected_file_content_bytes": "Personality file content exceeds maximum size of {limit} bytes.",
     "metadata_items": "Maximum number of metadata items exceeds {limit}",
     "key_pairs": "Quota exceeded, too many key pairs.",
     "server_groups": "Quota exceeded, too many server groups.",

@@ -18,7 +18,7 @@ video_model video_ram video_ram_max rng_bytes watchdog serial_ports guest_agent 
 disk_write_bytes config_drive numa_nodes disk_bus cdrom_bus scsi_model vif_model usb_model pmu pointer_model tpm_version
 tpm_model viommu
 """.split())
-_CLASHES = {"refuse": "refused when they differ", "flavor": "the flavor", "image": "the image", "rule": "see the effect"}
+_CLASHES = {"refuse": "refused when they differ", "flavor": "the flavor", "image": "the image", "rule": "its own rule"}
 
 
 def tables() -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -74,6 +75,7 @@ class CreateReader:
         destination = self._destination(request, wanted, forced_host)
         with self._database.read() as conn:
             self._check_metadata(conn, request, wanted.get("metadata") or {})
+            files = self._files(conn, request, wanted.get("personality") or [])
             flavor = flavor_of(conn, request, str(wanted["flavorRef"]))
             key = _key(conn, request, wanted.get("key_name"))
             group = _group(conn, request, hints.get("group"))
@@ -86,12 +88,13 @@ class CreateReader:
             key_data=key["public_key"] if key else None, metadata=wanted.get("metadata") or {},
             description=_description(request, wanted), hostname=wanted.get("hostname"), tags=wanted.get("tags") or (),
             user_data=wanted.get("user_data"),
-            config_drive=self._conf.force_config_drive or s.is_true(wanted.get("config_drive", False)),
+            config_drive=bool(files) or self._conf.force_config_drive
+            or s.is_true(wanted.get("config_drive", False)),
             access_ip_v4=wanted.get("accessIPv4"), access_ip_v6=wanted.get("accessIPv6"),
             auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=security_groups,
             availability_zone=zone, force_host=forced_host, force_node=forced_node, requested_destination=destination,
             scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"),
-            admin_pass=self._password(wanted))
+            admin_pass=self._password(wanted), files=files)
 
     def _password(self, wanted: dict[str, Any]) -> str | None:
         """What the request names, or a new one where answers tell passwords."""
@@ -137,6 +140,20 @@ class CreateReader:
         limit = self._quota.limits(conn, who.project_id or "", who.user_id or "")["metadata_items"]
         self._quota.check_count("metadata_items", limit, len(metadata))
 
+    def _files(self, conn: sa.Connection, request: Request, told: list[dict[str, str]]) -> dict[str, str]:
+        """Path → content in base64; they go to the guest on its config drive."""
+        if not told:
+            return {}
+        who = request.context
+        limits = self._quota.limits(conn, who.project_id or "", who.user_id or "")
+        self._quota.check_count("injected_files", limits["injected_files"], len(told))
+        for file in told:
+            self._quota.check_count("injected_file_path_bytes", limits["injected_file_path_bytes"],
+                                    len(file["path"].encode()))
+            self._quota.check_count("injected_file_content_bytes", limits["injected_file_content_bytes"],
+                                    len(base64.b64decode(file["contents"])))
+        return {file["path"]: file["contents"] for file in told}
+
 
 def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
     minimum = to_int(wanted.get("min_count", 1), "min_count", 1)
@@ -150,8 +167,6 @@ def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
 
 def _refuse_unknown_machinery(wanted: dict[str, Any]) -> None:
     """What needs parts of the cloud that are not there is said at once, not lost on the way."""
-    if wanted.get("personality"):
-        raise errors.Invalid("File injection is not supported by the hosts of this cloud; use user_data.")
     if wanted.get("block_device_mapping"):
         raise errors.Invalid("Block Device Mapping is Invalid: this cloud has no volume service.")
     if wanted.get("trusted_image_certificates"):

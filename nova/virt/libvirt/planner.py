@@ -21,12 +21,13 @@ from nova.virt.hardware.plan import Plan
 from nova.virt.libvirt.xml.draft import wishes_of
 from nova.virt.types import GuestSpec
 
-FILE = "plan.json"
+#: Named after the host, for directories may lie on storage that several hosts share.
+FILE = "plan-{}.json"
 LOCK = ".plans.lock"
 
 
 class Planner:
-    """``name`` is this host's: directories may lie on storage that several hosts share."""
+    """``name`` is this host's."""
 
     def __init__(self, instances: pathlib.Path, name: str, nodes: HostNodes,
                  devices: Callable[[], Sequence[Device]] = tuple, aliases: Mapping[str, Alias] | None = None) -> None:
@@ -39,7 +40,7 @@ class Planner:
         :class:`errors.HostFailure` with ``retry`` True when other guests are in the way or this host cannot.
         """
         before = self.of(guest.uuid)
-        if before is not None and before.host == self._name:
+        if before is not None:
             return before
         with files.locked(self._instances / LOCK):
             made = self._make(guest)
@@ -56,8 +57,9 @@ class Planner:
 
     def held(self, without: str = "") -> Held:
         """By the guests of this host, but for one."""
-        plans = [_read(path) for path in self._instances.glob(f"*/{FILE}") if path.parent.name != without]
-        return planning.held_by(p for p in plans if p is not None and p.host == self._name)
+        plans = [_read(path) for path in self._instances.glob("*/" + FILE.format(self._name))
+                 if path.parent.name != without]
+        return planning.held_by(plan for plan in plans if plan is not None)
 
     def _make(self, guest: GuestSpec) -> Plan:
         asked = wishes_of(guest)
@@ -70,7 +72,7 @@ class Planner:
             raise errors.HostFailure(f"The guest does not fit on host {self._name}: {e}.", retry=True) from e
 
     def _path(self, uuid: str) -> pathlib.Path:
-        return self._instances / uuid / FILE
+        return self._instances / uuid / FILE.format(self._name)
 
 
 def _read(path: pathlib.Path) -> Plan | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from typing import Any
 
@@ -191,6 +192,37 @@ def test_a_create(api: Api) -> None:
     assert api("GET", "/limits").body["limits"]["absolute"]["totalRAMUsed"] == 64
 
 
+def test_config_drives(api: Api) -> None:
+    def shown(**change: Any) -> str:
+        made = api("POST", "/servers", {"server": BODY | {"networks": []} | change}, version="2.36")
+        assert made.status == 202, made
+        return str(show(api, made.body["server"]["id"])["config_drive"])
+
+    assert [shown(), shown(config_drive="yes"), shown(config_drive=False)] == ["", "True", ""]
+    assert shown(personality=[{"path": "/etc/motd", "contents": "aGVsbG8="}]) == "True"
+    api.conf.set_override("force_config_drive", True)
+    assert shown() == "True"
+
+
+def test_files_have_limits(api: Api) -> None:
+    def status(*files: tuple[str, str]) -> int:
+        told = [{"path": path, "contents": contents} for path, contents in files]
+        return api("POST", "/servers", {"server": BODY | {"networks": [], "personality": told}}, version="2.36").status
+
+    large = base64.b64encode(b"x" * 10241).decode()
+    assert status(*[(f"/{i}", "eA==") for i in range(6)]) == 403
+    assert (status(("/" + "p" * 255, "eA==")), status(("/x", large))) == (403, 403)
+    assert ids(api) == []
+
+
+def test_hardware_that_cannot_be_is_refused(api: Api) -> None:
+    specs = {"extra_specs": {"hw:cpu_thread_policy": "isolate"}}
+    assert api("POST", "/flavors/1/os-extra_specs", specs, who="admin").status == 200
+    answer = api("POST", "/servers", {"server": BODY}, version="2.104")
+    assert answer.status == 400
+    assert "hw:cpu_thread_policy needs hw:cpu_policy" in answer.body["badRequest"]["message"]
+
+
 def test_many_at_once(api: Api) -> None:
     body = BODY | {"min_count": 2, "max_count": "3", "return_reservation_id": True}
     made = api("POST", "/servers", {"server": body}, version="2.104").body
@@ -230,7 +262,6 @@ def test_quota_is_kept(api: Api) -> None:
     ({"hostname": "a.b"}, "2.90", "does not match"), ({"networks": None}, "2.37", "networks"),
     ({"networks": [{"uuid": "x"}]}, "2.1", "uuid"), ({"networks": "banana"}, "2.37", "networks"),
     ({"networks": [{"uuid": str(uuid.UUID(int=1))}]}, "2.1", "could not be found"),
-    ({"personality": [{"path": "/x", "contents": "eA=="}]}, "2.1", "File injection is not supported"),
     ({"personality": []}, "2.57", "'personality' was unexpected"), ({"imageRef": ""}, "2.1", "imageRef"),
     ({"block_device_mapping_v2": [{"source_type": "volume", "uuid": "v", "boot_index": 0}]}, "2.1", "volume service")])
 def test_bad_creates_leave_nothing(api: Api, change: dict[str, Any], version: str, message: str) -> None:

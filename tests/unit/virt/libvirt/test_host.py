@@ -113,6 +113,8 @@ def test_a_guest_that_came_from_elsewhere_is_planned_anew(planner: Planner, tmp_
     assert there.claim(moved).host == "host2"
     assert not planner.held().cpus
     assert planner.claim(moved).host == "host1"
+    there.release(moved.uuid)
+    assert not there.held().cpus and planner.held().cpus
 
 
 def test_a_direct_port_holds_a_function(planner: Planner, tmp_path: pathlib.Path) -> None:
