@@ -31,6 +31,8 @@ class ComputeEndpoint(Endpoint):
     def strangers(self, context: RequestContext) -> dict[str, list[str]]:
         return self._manager.strangers()
 
+    def settle(self, context: RequestContext, uuid: str) -> None:
+        self._manager.settle(uuid)
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)
 

@@ -37,7 +37,7 @@ _REGISTER_AGAIN = 0.5
 class Settings:
     """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
     ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are
-    stopped. ``strangers``: what becomes of guests of nobody. ``fence_after``: as :class:`Lonely` has it."""
+    stopped. ``revive``: guests of active servers are started with the host. ``strangers``: what becomes of guests of nobody. ``fence_after``: as :class:`Lonely` has it."""
 
     host: str
     state_path: Path
@@ -48,6 +48,7 @@ class Settings:
     workers: int = 10
     shutdown_timeout: float = 60.0
     stop_unexpected: bool = True
+    revive: bool = False
     strangers: str = "reap"
     fence_after: float = 0.0
     aging: ImageAging = dataclasses.field(default_factory=ImageAging)
@@ -73,7 +74,8 @@ class ComputeManager:
         self._recent = Recent()
         self._watching = Watching(store, settings.live_migrations, lambda *row: self._pool.submit(self._take, *row))
         self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected,
-                                      action=settings.strangers)
+                                      action=settings.strangers,
+                                      revive=self._revive if settings.revive else None)
         self._lonely = Lonely(settings.state_path / "evacuate", driver, settings.fence_after)
         self._chores = Chores(driver, self._epochs, self._here, settings.aging)
         self._stop = concurrency.Event()
@@ -177,6 +179,15 @@ class ComputeManager:
             operation = work.operation
             if self._recent.new(operation.uuid, operation.epoch) and self._enter(work):
                 self._pool.submit(self._turns.serve, operation.instance_uuid)
+
+    def _revive(self, server: Any) -> None:
+        self._networking.plug(server.uuid, server.network_info or [])
+        self.driver.power_on(server.uuid)
+
+    def settle(self, uuid: str) -> None:
+        """Compare a server's record with its guest, when what is done to it now has ended."""
+        if self._registered and self._turns.enter(f"settle {uuid}", uuid, lambda: self._reconciler.settle(uuid)):
+            self._pool.submit(self._turns.serve, uuid)
 
     def _take(self, uuid: str, epoch: int) -> None:
         """A host that has not registered yet has no lease to take anything under."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nova import concurrency, errors, states
@@ -20,11 +20,12 @@ LOG = logging.getLogger(__name__)
 class Reconciler:
     """``turns`` tells which servers have an operation here: their guests are left alone, and while a guest is being
     judged no operation of its server begins. ``cut``: guests that run although their servers are off are stopped.
-    ``action``: what the periodic check does with guests of nobody: reap, shutdown, log or noop."""
+    ``action``: what the periodic check does with guests of nobody: reap, shutdown, log or noop. ``revive``: starts the
+    guest of an active server that is found off when the host begins; None leaves it off."""
 
     def __init__(self, host: str, driver: Any, store: Store, turns: Turns, *, cut: bool = True,
-                 action: str = "reap") -> None:
-        self._action = action
+                 action: str = "reap", revive: Callable[[Any], None] | None = None) -> None:
+        self._action, self._revive = action, revive
         self._host, self._driver, self._store, self._turns, self._cut = host, driver, store, turns, cut
         self._suspects: frozenset[str] = frozenset()
         self._copies: frozenset[str] = frozenset()
@@ -37,7 +38,7 @@ class Reconciler:
         """Before anything else on a returning host: remove guests whose servers are gone or elsewhere."""
         self.remove(self.strangers())
         self.drop_copies(self.unwanted_copies())
-        self.sync_power_states()
+        self.sync_power_states(self._revive)
 
     # -- guests of nobody ----------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Reconciler:
 
     # -- power states --------------------------------------------------------------------------------------------------
 
-    def sync_power_states(self) -> None:
+    def sync_power_states(self, revive: Callable[[Any], None] | None = None) -> None:
         """Tell the power states that differ from what the cell believes; one call for all."""
         differ: dict[str, int] = {}
         for server in self._store.instances_on_host(self._host):
@@ -145,11 +146,23 @@ class Reconciler:
                 if not mine:
                     continue
                 power = self._power(server.uuid)
+                if revive is not None and server.vm_state == states.ACTIVE and power != states.RUNNING:
+                    power = self._revived(server, power, revive)
                 if power != server.power_state:
                     differ[server.uuid] = power
                 self._follow(server, power)
         if differ:
             self._store.instance_power_states(self._host, differ)
+
+    def _revived(self, server: Any, power: int, revive: Callable[[Any], None]) -> int:
+        """The power state after an attempt to have the guest running again; what fails stays as it is."""
+        try:
+            LOG.info("server %s was active when its host ended, and is started", server.uuid)
+            revive(server)
+            return self._power(server.uuid)
+        except errors.NovaError as e:
+            LOG.warning("server %s cannot be started with its host: %s", server.uuid, e.message)
+            return power
 
     def _power(self, uuid: str) -> int:
         try:
@@ -188,14 +201,18 @@ class Reconciler:
     def _look_at(self, uuid: str) -> None:
         """An event may be the echo of an operation: look again when that must be over, and act on what is then true."""
         concurrency.sleep(2.0)
+        with self._turns.hold(uuid) as mine:
+            if mine:
+                self.settle(uuid)
+
+    def settle(self, uuid: str) -> None:
+        """Make record and guest of one server equal. The caller has the server's turn."""
         try:
-            with self._turns.hold(uuid) as mine:
-                if mine:
-                    self._settle(uuid)
+            self._settle(uuid)
         except errors.NotFound:
             LOG.debug("guest %s is gone", uuid)
         except errors.NovaError as e:
-            LOG.warning("an event of guest %s is left to the next sync: %s", uuid, e.message)
+            LOG.warning("guest %s is left to the next sync: %s", uuid, e.message)
 
     def _settle(self, uuid: str) -> None:
         server = self._store.instance_get(uuid)

@@ -57,6 +57,9 @@ OPTS: list[cfg.Opt] = [
     cfg.IntOpt("instance_build_timeout", default=0, min=0,
                help="Seconds after which a server that is still being built is given up and in error. 0: only after "
                     "the deadline of every create, half an hour. Read by nova-conductor with role api."),
+    cfg.BoolOpt("resume_guests_state_on_host_boot", default=False,
+                help="When nova-compute starts, start the guests of active servers that are off, as after a reboot of "
+                     "the host. Off: their servers are shown as stopped."),
     cfg.IntOpt("shutdown_timeout", default=60, min=0,
                help="Seconds that a guest gets to shut down cleanly when its server is stopped; then it is cut off. "
                     "The image property os_shutdown_timeout takes its place for a server."),

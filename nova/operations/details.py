@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import concurrency, errors, states
+from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
@@ -154,7 +155,8 @@ def unlock(deps: Deps, context: RequestContext, uuid: str, *, may_override: bool
 
 def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -> None:
     """Force the vm state and end what is under way: its rows are superseded and the epoch rises, so late reports change
-    nothing. An accepted delete goes on all the same."""
+    nothing. An accepted delete goes on all the same. The host then looks at the guest: an active server whose guest is
+    off is not left active."""
     if vm_state not in (states.ACTIVE, states.ERROR):
         raise errors.Invalid("state must be active or error")
 
@@ -166,4 +168,7 @@ def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -
             cell_operations.supersede(conn, uuid)
             instances.raise_epoch(conn, uuid, row["epoch"])
 
-    _change(deps, context, uuid, apply, action="resetState", also=end)
+    row = _change(deps, context, uuid, apply, action="resetState", also=end)
+    cell, _ = located(deps, context, uuid)
+    if row["host"]:
+        deps.sender.send("compute.settle", ComputeClient(cell.bus).settle, context, row["host"], uuid)

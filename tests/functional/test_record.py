@@ -99,6 +99,35 @@ def test_reset_state_ends_what_hangs(cloud: Cloud, active: str) -> None:
         cloud.operations.reset_state(cloud.context(admin=True), active, "paused")
 
 
+def test_after_a_reset_the_record_says_what_the_guest_does(cloud: Cloud, active: str) -> None:
+    driver = cloud.hosts[cloud.server(active)["host"]].manager.driver  # type: ignore[index]
+    admin = cloud.context(admin=True)
+    cloud.operations.reset_state(admin, active, "error")
+    cloud.wait_state(active, "error")
+    driver.listeners.clear()
+    driver.guest_stops(active)
+    cloud.operations.reset_state(admin, active, "active")
+    assert cloud.wait_state(active, "stopped")["power_state"] == 4
+    driver.power_on(active)
+    cloud.operations.reset_state(admin, active, "active")
+    cloud.wait(lambda: (cloud.server(active) or {})["power_state"] == 1)
+    assert cloud.wait_state(active, "active")
+
+
+def test_a_reset_waits_for_what_its_host_is_about(cloud: Cloud, active: str) -> None:
+    """The operation that was superseded still runs there; what it does to the guest is seen afterwards."""
+    host = cloud.server(active)["host"]  # type: ignore[index]
+    knobs = cloud.hosts[host].manager.driver.knobs
+    knobs.hang("pause")
+    try:
+        cloud.operations.pause(cloud.context(), active)
+        cloud.wait(lambda: truth.operation(cloud, active, "pause")["owner"], what="the host has taken it")
+        cloud.operations.reset_state(cloud.context(admin=True), active, "active")
+    finally:
+        knobs.release("pause")
+    assert cloud.wait_state(active, "paused")["power_state"] == 3
+
+
 def test_reset_state_before_the_host_took_it(make_cloud: Callable[..., Cloud]) -> None:
     cloud = make_cloud()
     uuid = cloud.boot()[0]

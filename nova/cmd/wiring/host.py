@@ -76,6 +76,7 @@ def settings_of(conf: Any, host: str, state_path: Path) -> Settings:
     return Settings(host=host, state_path=state_path, heartbeat=conf.report_interval, scan=conf.report_interval,
                     workers=conf.workers, shutdown_timeout=float(conf.shutdown_timeout),
                     power_sync=float(conf.sync_power_state_interval),
+                    revive=conf.resume_guests_state_on_host_boot,
                     stop_unexpected=conf.sync_power_state_unexpected_call_stop,
                     live_migrations=conf.max_concurrent_live_migrations,
                     strangers=conf.running_deleted_instance_action, fence_after=conf.ha.fence_after,

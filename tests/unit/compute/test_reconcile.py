@@ -139,6 +139,27 @@ def test_an_operator_may_have_guests_that_run_unasked_left_alone(bench: Bench) -
     assert bench.cell.servers[uuid].vm_state == states.STOPPED
 
 
+def test_guests_may_be_started_with_their_host(bench: Bench) -> None:
+    """Those of active servers; what cannot be started is stopped, as without."""
+    off, on, stopped = bench.server(running=False), bench.server(), bench.server(running=False, vm_state=states.STOPPED)
+    bench.cell.add("lost")
+    begun: list[str] = []
+
+    def revive(server: Any) -> None:
+        begun.append(server.uuid)
+        bench.driver.power_on(server.uuid)
+
+    host = Reconciler("host1", bench.driver, bench.cell, bench.turns, revive=revive)  # type: ignore[arg-type]
+    host.at_start()
+    assert begun == [off, "lost"]
+    assert [bench.power(u) == PowerState.RUNNING for u in (off, on, stopped)] == [True, True, False]
+    assert [bench.cell.servers[u].vm_state for u in (off, on, stopped, "lost")] == ["active", "active", "stopped",
+                                                                                   "stopped"]
+    bench.driver.power_off(off)
+    host.sync_power_states()
+    assert bench.cell.servers[off].vm_state == states.STOPPED  # only when the host begins
+
+
 def test_a_guest_that_is_gone_makes_its_server_stopped(bench: Bench) -> None:
     bench.cell.add("lost")
     bench.reconciler.sync_power_states()
