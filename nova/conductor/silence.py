@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a live migration, or of an evacuation, while one of its hosts says nothing: a pure function of its
-row, as a table.
+"""What becomes of a move while one of its hosts says nothing: a pure function of its row, as a table.
 
 Before the guest leaves, a silent destination is passed over or left to clean up after itself when it is back. Whether a
 guest has left a silent source, the destination tells. What is left at a silent source is a stranger there.
+
+Cold moves go back rather than on: a server whose new host falls silent is its former host's again, and one whose former
+host does is left there. Disks that were put aside are taken when the server is started.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nova.workflow.operations import EVACUATE, LIVE_MIGRATION
+from nova.workflow.operations import CONFIRM, EVACUATE, LIVE_MIGRATION, MIGRATE, RESIZE, REVERT
 
 #: How sure it must be that the host is gone: silent for a lease, shown as down, or past the operation's deadline.
 DOWN, DEAD, LATE = 1, 2, 3
@@ -44,7 +46,16 @@ WAYS = {
 #: The same for an evacuation, whose destination may die like its source.
 EVACUATION = {("open", "rebuild"): Way(DEAD, "elsewhere", told=True),
               ("undoing", "rebuild"): Way(DOWN, "move", "undoing")}
-_TABLES = {LIVE_MIGRATION.action: WAYS, EVACUATE.action: EVACUATION}
+COLD = {
+    ("open", "prep"): Way(DOWN, "elsewhere", told=True),
+    ("open", "leave"): Way(LATE, "claim", "undoing", told=True),
+    ("open", "arrive"): Way(DEAD, "move", "undoing", told=True),
+    ("undoing", "arrive"): Way(DEAD, "move", "undoing"),
+    ("undoing", "leave"): Way(LATE, "claim", "undoing"),
+}
+_TABLES = {LIVE_MIGRATION.action: WAYS, EVACUATE.action: EVACUATION, RESIZE.action: COLD, MIGRATE.action: COLD,
+           CONFIRM.action: {("open", "drop"): Way(DOWN, "settle")},
+           REVERT.action: {("open", "withdraw"): Way(LATE, "back")}}
 
 
 def way_out(row: Mapping[str, Any], sure: int) -> Way | None:

@@ -122,6 +122,8 @@ def confirm(deps: Deps, context: RequestContext, uuid: str) -> None:
     def plan(conn: sa.Connection, server: Row) -> tuple[Row, Row]:
         kept = _resized(conn, server, "confirm_resize", "confirmResize")
         owner = living_host(conn, kept["source_compute"], deps.lease)
+        if owner is None and kept["source_compute"] == server["host"]:
+            raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
         level = {"level": "host", "step": "drop"} if owner else {"level": "api", "step": "settle"}
         moves.mark(conn, kept["operation"], "confirming")
         return {"host": kept["source_compute"], "owner": owner, "inputs": {"from": kept},

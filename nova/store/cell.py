@@ -111,8 +111,8 @@ class CellStore:
         return [uuid for uuid, data in rows if host in (data.get(place) for place in PLACES)]
 
     def copies_wanted(self, host: str, uuids: list[str]) -> list[str]:
-        """Those of servers on their way, of resized ones that came from the host, and of any that are in error: whoever
-        mends one wants its disks."""
+        """Those of servers on their way, of resized ones that came from the host, of those that are the host's by their
+        record (a move was given up while it was away), and of any in error: whoever mends one wants its disks."""
         moving = set(self.servers_moving(host))
         with self._db.read() as conn:
             found = [row for row in (instances.get(conn, uuid) for uuid in uuids) if row is not None]
@@ -235,7 +235,7 @@ def _may_come_back(server: dict[str, Any], host: str) -> bool:
     came_from = (server["system_metadata"].get("resized_from") or {}).get("source_compute")
     if server["vm_state"] == states.RESIZED:
         return bool(came_from == host)
-    return server["vm_state"] == states.ERROR and host in (server["host"], came_from)
+    return server["host"] == host or (server["vm_state"] == states.ERROR and came_from == host)
 
 
 def _recorded(record: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ RECORD = ("display_name", "display_description", "hostname", "metadata", "tags",
 #: Phases that are an event of their own name.
 _PLAIN = frozenset({"lock", "unlock"})
 _EXCEPTION, _TASK = "exception", "task"
+#: The parts of a resize that have events of their own, and what they are called in the unversioned format.
+_PARTS = {"prep": "resize.prep", "finish": "finish_resize"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -261,4 +263,7 @@ def _names(action: str, phase: str) -> tuple[str | None, str | None]:
     spoken = OPERATIONS.get(action)
     if spoken is None:
         return None, None
+    noun, _, rest = phase.partition("_")
+    if noun in _PARTS:
+        return f"instance.resize_{noun}.{rest}", f"compute.instance.{_PARTS[noun]}.{rest}"
     return f"instance.{spoken.name}.{phase}", legacy_name(spoken.legacy, phase) if spoken.legacy else None

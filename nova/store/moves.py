@@ -122,7 +122,7 @@ def _status(row: Mapping[Any, Any]) -> str:
         queued = row["step"] == "migrate" and row["owner"] is None
         return "queued" if queued else _LIVE_STEPS.get(row["step"], "accepted")
     if row["action"] in COLD:
-        if row["state"] == "open":
+        if row["state"] in OPEN_STATES:
             return _STEPS.get(row["step"], "accepted")
         return "finished" if row["state"] == "done" else "error"
     return _STATUS.get(row["state"], str(row["state"]))

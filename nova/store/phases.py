@@ -11,6 +11,11 @@ from nova.store.events import Happened
 from nova.workflow import Row
 
 _DELETES = ("delete", "delete_unplaced")
+_COLD = ("resize", "migrate")
+#: What the end of a step of a cold move, and the beginning of the next, mean; None: there is no next.
+_MOVING: dict[tuple[str, str | None], tuple[str, ...]] = {
+    ("claim", "prep"): ("prep_start",), ("prep", "leave"): ("prep_end", "start"), ("leave", "move"): ("end",),
+    ("move", "arrive"): ("finish_start",), ("arrive", None): ("finish_end",)}
 
 
 def accepted(row: Mapping[str, Any], server_host: str | None = None) -> Happened:
@@ -40,7 +45,10 @@ def written(row: Row, values: Mapping[str, Any], event: Mapping[str, Any] | None
     fault: dict[str, Any] = dict(values.get("fault") or values["step_data"].get("fault") or {}) or dict(row.fault or {})
     if event is not None and event.get("traceback"):
         fault["traceback"] = event["traceback"]
-    phases = _on_host(row, values, failed) if at_host else _at_api(row, values, failed, server_host)
+    if row.action in _COLD and not failed:
+        phases = _MOVING.get((row.step, values.get("step")), ()) if state in ("open", "done") else ()
+    else:
+        phases = _on_host(row, values, failed) if at_host else _at_api(row, values, failed, server_host)
     return Happened(row.action, row.uuid, row.actor, phases, values.get("step", row.step), state,
                     values.get("progress", 0), row.host, fault if failed or state == "failed" else None, row.inputs)
 

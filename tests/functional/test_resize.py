@@ -10,6 +10,7 @@ import pytest
 
 from nova import concurrency, errors
 from nova.conductor.audit import Auditor
+from nova.db.cell.tables import operations as cell_operations
 from nova.store.moves import Moves, Wanted
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
@@ -303,3 +304,75 @@ def test_what_nobody_confirms_is_confirmed(make_cloud: Callable[..., Cloud]) -> 
     assert (row["host"], row["flavorid"]) == (there, "2") and driver(cloud, here).list_aside() == []
     quiet(cloud)
     assert truth.actions(cloud, uuid)[-1] == ("confirmResize", "done")
+
+
+def lost(cloud: Cloud, host: str, step: str) -> Any:
+    """The host hangs at a step, and then it is not there any more; what it was."""
+    driver(cloud, host).knobs.hang(step)
+    service = cloud.hosts[host]
+    name = {"expect": "prep", "set_aside": "leave", "bring_in": "arrive"}[step]
+
+    def gone() -> None:
+        cloud.wait(lambda: any(r["step"] == name and r["owner"] for r in truth.open_rows(cloud)))
+        concurrency.sleep(0.3)
+        cloud.lines[host].cut = True
+        truth.write_heartbeats(cloud)
+        truth.silence(cloud, host, 100)
+
+    return service, gone
+
+
+def back(cloud: Cloud, host: str, service: Any, step: str) -> None:
+    service.manager.driver.knobs.release(step)
+    cloud.stop_service(service)
+    cloud.start_host(host, cloud.cells_of_hosts[host])
+    cloud.wait(lambda: cloud.hosts[host].manager.ready)
+
+
+def test_a_host_that_never_brings_it_in_loses_it(cloud: Cloud) -> None:
+    uuid, here, there = running(cloud)
+    service, gone = lost(cloud, there, "bring_in")
+    cloud.operations.resize(cloud.context(), uuid, BIG)
+    gone()
+    row = cloud.wait_state(uuid, "active")
+    assert (row["host"], row["flavorid"]) == (here, "1") and status(cloud, uuid) == ["error"]
+    assert holder(cloud, uuid) == {here: {"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 1}}
+    back(cloud, there, service, "bring_in")
+    cloud.wait(lambda: truth.guests(cloud) == {uuid: here})
+    assert driver(cloud, here).list_aside() == [] and truth.usage(cloud) == SMALL
+    quiet(cloud)
+
+
+def test_a_chosen_host_that_is_silent_is_passed_over(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(hosts_count=3)
+    uuid, here, _ = running(cloud)
+    silent, good = [name for name in cloud.hosts if name != here]
+    service, gone = lost(cloud, silent, "expect")
+    driver(cloud, good).knobs.fail("expect", times=1)
+    cloud.operations.migrate(cloud.context(), uuid, silent)
+    gone()
+    cloud.wait(lambda: status(cloud, uuid) == ["error"])  # it was asked for by name: nobody else will do
+    assert cloud.wait_state(uuid, "active")["host"] == here
+    back(cloud, silent, service, "expect")
+    quiet(cloud)
+
+
+def test_a_host_that_never_lets_it_go_has_it_still(cloud: Cloud) -> None:
+    uuid, here, _ = running(cloud)
+    service, gone = lost(cloud, here, "set_aside")
+    cloud.operations.resize(cloud.context(), uuid, BIG)
+    gone()
+    o = cell_operations.operations
+    for cell in cloud.cells.with_hosts():
+        with cell.database.write() as conn:
+            conn.execute(o.update().where(o.c.action == "resize").values(deadline=1.0))
+    cloud.wait(lambda: status(cloud, uuid) == ["error"])
+    row = cloud.server(uuid)
+    assert row is not None and (row["host"], row["flavorid"], row["task_state"]) == (here, "1", None)
+    assert truth.usage(cloud) == SMALL
+    back(cloud, here, service, "set_aside")
+    assert driver(cloud, here).list_aside() in ([uuid], [])
+    cloud.operations.reboot(cloud.context(), uuid, "HARD")
+    cloud.wait_state(uuid, "active")
+    assert truth.guests(cloud) == {uuid: here} and driver(cloud, here).list_aside() == []
+    quiet(cloud)

@@ -19,10 +19,8 @@ from tests.api.wire import cloud, replay
 _LACKING = {
     "action-rescue": 501,
     "action-rebuild": 409,
-    "action-resize": 409, "action-migrate": 409, "action-live-migrate": 409,
     # What undoes or ends them is then refused for the state that the server is in.
     "action-unrescue": 409,
-    "action-revert-resize": 409, "action-confirm-resize": 409,
 }
 _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {
     # The list of versions has a request id like every other answer.

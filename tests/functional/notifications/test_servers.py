@@ -113,3 +113,23 @@ def test_nothing_is_stored_when_nobody_listens(cloud: Cloud) -> None:
     with cell.database.read() as conn:
         assert cell_outbox.pending(conn, 10) == []
         assert cell_outbox.newest(conn) == 0
+
+
+def test_a_resize_is_told_part_by_part(make_heard: Make) -> None:
+    cloud, heard = make_heard()
+    uuid = cloud.boot(name="vm")[0]
+    cloud.wait_state(uuid, states.ACTIVE)
+    cloud.operations.resize(cloud.context(), uuid, FLAVOR | {"flavorid": "2", "vcpus": 2})
+    cloud.wait_state(uuid, states.RESIZED)
+    cloud.operations.revert_resize(cloud.context(), uuid)
+    cloud.wait_state(uuid, states.ACTIVE)
+    cloud.operations.resize(cloud.context(), uuid, FLAVOR | {"flavorid": "2", "vcpus": 2})
+    cloud.wait_state(uuid, states.RESIZED)
+    cloud.operations.confirm_resize(cloud.context(), uuid)
+    cloud.wait_state(uuid, states.ACTIVE)
+    heard.wait("instance.resize_confirm.end")
+    moves = ["instance.resize_prep.start", "instance.resize_prep.end", "instance.resize.start", "instance.resize.end",
+             "instance.resize_finish.start", "instance.resize_finish.end"]
+    assert heard.types(uuid)[2:] == [
+        *moves, "instance.resize_revert.start", "instance.resize_revert.end", *moves, "instance.resize_confirm.start",
+        "instance.resize_confirm.end"]
