@@ -209,6 +209,12 @@ def wishes() -> dict[str, Wish]:
 
 
 @functools.cache
+def by_key() -> dict[str, str]:
+    """Extra spec or image property → the name that code asks by."""
+    return {key: wish.name for wish in wishes().values() for key in (wish.spec, wish.prop) if key}
+
+
+@functools.cache
 def per_node() -> tuple[Wish, ...]:
     return _parse(PER_NODE)
 

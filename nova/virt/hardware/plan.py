@@ -106,5 +106,6 @@ def shape(asked: Wishes, vcpus: int, plan: Plan) -> Topology:
 def check(asked: Wishes, vcpus: int, memory_mb: int) -> None:
     """Raise Invalid for what no host could give, before a server is made."""
     asked.check()
-    numa.request(asked, vcpus, memory_mb)
-    topology.topology(asked, vcpus)
+    if asked.given() or any(key.startswith("hw:numa_") for key in asked.specs):
+        numa.request(asked, vcpus, memory_mb)
+        topology.topology(asked, vcpus)

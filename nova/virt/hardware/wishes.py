@@ -24,15 +24,20 @@ class Wishes:
 
     def refuse_unknown_machinery(self) -> None:
         """Raise Invalid for what is known but cannot be had."""
-        for name, why in catalogue.refused().items():
-            value = self.specs.get(name, self.properties.get(name))
-            if value is not None and str(value).strip().lower() not in _FALSE:
-                raise invalid(name, value, why)
+        refused = catalogue.refused()
+        for name, value in (*self.specs.items(), *self.properties.items()):
+            if name in refused and value is not None and str(value).strip().lower() not in _FALSE:
+                raise invalid(name, value, refused[name])
+
+    def given(self) -> list[Wish]:
+        """What flavor or image speak of at all."""
+        return [catalogue.wishes()[name] for key in (*self.specs, *self.properties)
+                if (name := catalogue.by_key().get(key)) is not None]
 
     def check(self) -> None:
         """Raise Invalid for any value that is not of its kind, and for flavor and image that contradict each other."""
         self.refuse_unknown_machinery()
-        for wish in catalogue.wishes().values():
+        for wish in self.given():
             for name, value in ((wish.spec, self.in_flavor(wish.name)), (wish.prop, self.in_image(wish.name))):
                 if value is not None and name is not None:
                     _well_formed(name, value, wish)

@@ -35,6 +35,11 @@ def _machine(draft: Draft) -> None:
         raise errors.Invalid("hw_viommu_model needs a q35 machine.")
     if asked.word("maxphysaddr_mode") == "emulate" and not asked.number("maxphysaddr_bits"):
         raise errors.Invalid("hw_maxphysaddr_mode = emulate needs hw_maxphysaddr_bits.")
+    for what in ("bytes", "iops"):
+        each = [asked.number(f"disk_{way}_{what}") for way in ("read", "write")]
+        if asked.number(f"disk_total_{what}") and any(each):
+            raise errors.Invalid(f"quota:disk_total_{what}_sec goes with neither quota:disk_read_{what}_sec nor "
+                                 f"quota:disk_write_{what}_sec.")
     if draft.q35 and "ide" in (asked.word("disk_bus"), asked.word("cdrom_bus")):
         raise errors.Invalid("A q35 machine has no bus ide; use sata.")
 

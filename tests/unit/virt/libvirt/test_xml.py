@@ -171,6 +171,7 @@ Q35 = offers.parse((RECORDED / "domcaps-q35.xml").read_text())
     ({"hw:tpm_model": "tpm-tis"}, {}, "hw_tpm_model needs hw_tpm_version", False),
     ({}, {"hw_disk_bus": "ide"}, "A q35 machine has no bus ide", False),
     ({}, {"hw_video_model": "bochs"}, None, None),
+    ({"quota:disk_total_iops_sec": "5", "quota:disk_read_iops_sec": "5"}, {}, "goes with neither", False),
     ({"hw:serial_port_count": "1"}, {"hw_serial_port_count": "2"}, "exceeds the flavor's hw:serial_port_count", False),
     ({"hw:serial_port_count": "9"}, {}, "cannot have '9' serial ports", False),
     ({}, {"hw_video_ram": "64"}, "exceeds the flavor's hw_video:ram_max_mb = 0", False),
