@@ -118,6 +118,7 @@ def test_five_hundred_creates_and_deletes_at_once(accepting: Cloud) -> None:
     assert most <= LIMIT and len(kept) <= LIMIT
     assert truth.usage(cloud) == recount(cloud, "p1") == {
         "instances": len(kept), "cores": len(kept), "ram": 512 * len(kept)}
+    assert Auditor(cloud.api, cloud.cells).scan() == []
     while len(kept) < LIMIT:  # whatever room is left can be used, to the last
         kept.append(boot(cloud, cloud.context()))
     with pytest.raises(errors.OverQuota, match=f"Requested 1, but already used {LIMIT} of {LIMIT} instances"):
@@ -125,6 +126,7 @@ def test_five_hundred_creates_and_deletes_at_once(accepting: Cloud) -> None:
     tasks = [concurrency.spawn(delete, cloud, cloud.context(), uuid) for uuid in kept]
     assert all(task.join(120) for task in tasks)
     assert truth.usage(cloud) == recount(cloud, "p1") == {}
+    assert Auditor(cloud.api, cloud.cells).scan() == []
 
 
 def test_limits_of_users_hold_at_once(accepting: Cloud) -> None:
@@ -135,6 +137,7 @@ def test_limits_of_users_hold_at_once(accepting: Cloud) -> None:
     assert len(kept) + refused == REQUESTS and most <= LIMIT == len(kept)
     assert recount(cloud, "p1", "u0").get("instances", 0) <= MINE
     assert truth.usage(cloud) == recount(cloud, "p1")
+    assert Auditor(cloud.api, cloud.cells).scan() == []
 
 
 def test_five_hundred_resizes_at_once(make_cloud: Callable[..., Cloud]) -> None:
