@@ -211,3 +211,41 @@ def test_why_of_a_server_at_rest_and_of_none(cloud: Cloud) -> None:
     assert "Server 'calm' is ACTIVE" in told(cloud, uuid)
     with pytest.raises(errors.NotFound, match="there is no server"):
         told(cloud, "00000000-0000-4000-8000-000000000000")
+
+
+def test_a_cancelled_move_goes_back_to_where_it_was(cloud: Cloud) -> None:
+    """The source is just putting the disks aside: it ends that, then everything is taken back."""
+    uuid = cloud.boot()[0]
+    host = cloud.wait_state(uuid, "active")["host"]
+    knobs = cloud.hosts[host].manager.driver.knobs
+    knobs.hang("set_aside")
+    cloud.operations.migrate(cloud.context(admin=True), uuid)
+    found = cloud.wait(lambda: [f for f in search(cloud).find(Wanted(server=uuid)) if f.row["step"] == "leave"] or None,
+                       what="the source is at work")[0]
+    assert "undone from step leave" in intervene.cancel(cloud.api, found, by="the night shift")
+    assert "is being undone at step leave" in told(cloud, uuid)
+    knobs.release("set_aside")
+    row = truth.settled(cloud, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud))
+    assert (row["host"], truth.settled(cloud, uuid)["vm_state"]) == (host, "active")
+    assert truth.guests(cloud) == {uuid: host}
+    assert truth.actions(cloud, uuid)[-1] == ("migrate", "failed")
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_what_makes_good_is_not_cancelled(cloud: Cloud) -> None:
+    """A confirm has passed the point of return."""
+    uuid = cloud.boot()[0]
+    host = cloud.wait_state(uuid, "active")["host"]
+    cloud.operations.migrate(cloud.context(admin=True), uuid)
+    cloud.wait_state(uuid, "resized")
+    knobs = cloud.hosts[host].manager.driver.knobs
+    knobs.hang("drop_aside")
+    cloud.operations.confirm_resize(cloud.context(), uuid)
+    [found] = cloud.wait(lambda: search(cloud).find(Wanted(server=uuid)))
+    with pytest.raises(errors.Conflict, match="confirmResize can not be undone"):
+        intervene.cancel(cloud.api, found, by="me")
+    knobs.release("drop_aside")
+    cloud.wait_state(uuid, "active")

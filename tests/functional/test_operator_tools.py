@@ -17,6 +17,7 @@ from nova.db import migrate
 from nova.db.api import cells as mappings
 from nova.db.api import quotas
 from nova.db.api.tables import operations
+from nova.db.cell.tables import services
 from nova.db.engine import Database
 
 
@@ -137,3 +138,36 @@ def test_a_drain_as_commands(config: Path) -> None:
     with api.write() as conn:
         conn.execute(mappings.host_mappings.delete())
     api.dispose()
+
+
+def test_a_fence_as_commands(config: Path) -> None:
+    """A host that is silent may be said to be off, one that is heard may not."""
+    api, cell = (Database(f"sqlite:///{config.parent}/{name}.sqlite") for name in ("api", "cell1"))
+    with api.write() as conn:
+        mappings.map_host(conn, "node8", next(c["uuid"] for c in mappings.list_cells(conn) if c["name"] == "cell1"))
+    with cell.write() as conn:
+        row = services.register(conn, uuid=concurrency.uuid4(), host="node8", binary="nova-compute", topic="compute",
+                                version=1, incarnation=concurrency.uuid4())
+        conn.execute(services.services.update().values(last_seen=concurrency.time() + 60))
+    unsure = run("nova.cmd.manage", config, "host", "fence", "node8")
+    assert unsure.returncode == 2 and "--confirmed" in unsure.stderr
+    refused = run("nova.cmd.manage", config, "host", "fence", "node8", "--confirmed")
+    assert refused.returncode == 1 and "it is not off" in refused.stderr
+    with cell.write() as conn:
+        conn.execute(services.services.update().values(last_seen=concurrency.time() - 60))
+    fenced = run("nova.cmd.manage", config, "host", "fence", "node8", "--confirmed")
+    assert fenced.returncode == 0 and "[ha] enabled is not set" in fenced.stderr
+    assert [(f["host"], f["state"]) for f in json.loads(fenced.stdout)] == [("node8", "confirmed")]
+    with cell.write() as conn:
+        services.update(conn, row["uuid"], forced_down=True)
+    assert run("nova.cmd.manage", config, "host", "unfence", "node8").returncode == 0
+    with cell.write() as conn:
+        assert not services.list(conn, host="node8")[0]["forced_down"]
+        conn.execute(services.services.delete())
+    assert json.loads(run("nova.cmd.manage", config, "host", "fence-status").stdout) == []
+    again = run("nova.cmd.manage", config, "host", "unfence", "node9")
+    assert again.returncode == 1 and "no compute host" in again.stderr
+    with api.write() as conn:
+        conn.execute(mappings.host_mappings.delete())
+    for database in (api, cell):
+        database.dispose()
