@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from nova import concurrency, states
 from nova.db.cell import instances
 from nova.objects.notifications import legacy, servers
-from nova.objects.notifications.catalogue import ERROR, INFO, OPERATIONS, legacy_name
+from nova.objects.notifications.catalogue import ERROR, INFO, LIVE_PARTS, OPERATIONS, legacy_name
 from nova.objects.notifications.payloads import (
     ComputeTaskPayload,
     ExceptionPayload,
@@ -260,6 +260,9 @@ def _names(action: str, phase: str) -> tuple[str | None, str | None]:
         noun = "shutdown" if phase.startswith("shutdown") else "delete"
         phase = phase.removeprefix("shutdown_")
         return f"instance.{noun}.{phase}", f"compute.instance.{noun}.{phase.partition('_')[0]}"
+    noun, _, rest = phase.rpartition("_")
+    if noun in LIVE_PARTS and action.startswith("live"):
+        return f"instance.live_migration_{noun}.{rest}", f"compute.instance.{LIVE_PARTS[noun]}.{rest}"
     spoken = OPERATIONS.get(action)
     if spoken is None:
         return None, None

@@ -12,10 +12,20 @@ from nova.workflow import Row
 
 _DELETES = ("delete", "delete_unplaced")
 _COLD = ("resize", "migrate")
+LIVE = "live-migration"
 #: What the end of a step of a cold move, and the beginning of the next, mean; None: there is no next.
 _MOVING: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("claim", "prep"): ("prep_start",), ("prep", "leave"): ("prep_end", "start"), ("leave", "move"): ("end",),
     ("move", "arrive"): ("finish_start",), ("arrive", None): ("finish_end",)}
+#: The same of a live one, and of its way back.
+_LIVE: dict[tuple[str, str, str | None], tuple[str, ...]] = {
+    ("open", "examine", "prepare"): ("pre_start",), ("open", "prepare", "migrate"): ("pre_end",),
+    ("open", "migrate", "switch"): ("post_start",), ("open", "ask", "switch"): ("post_start",),
+    ("open", "switch", "arrive"): ("post_dest_start",), ("open", "arrive", "leave"): ("post_dest_end",),
+    ("open", "leave", "settle"): ("post_end",), ("undoing", "migrate", "migrate"): ("rollback_start",),
+    ("undoing", "migrate", "prepare"): ("rollback_dest_start",),
+    ("undoing", "prepare", "choose"): ("rollback_dest_end", "rollback_end")}
+_SIGNALS = {"live_migration_cancel": "abort", "live_migration_force_complete": "force_complete"}
 
 
 def accepted(row: Mapping[str, Any], server_host: str | None = None) -> Happened:
@@ -31,6 +41,8 @@ def _beginning(row: Mapping[str, Any], server_host: str | None) -> tuple[str, ..
         return ("start_compute_down",) if server_host else ("start_not_scheduled",)
     if row["action"] in ("lock", "unlock"):
         return (row["action"],)
+    if row["action"] in _SIGNALS:
+        return tuple(f"{_SIGNALS[row['action']]}_{end}" for end in ("start", "end"))
     return ("start",) if row["level"] == "host" else ()
 
 
@@ -49,6 +61,8 @@ def written(row: Row, values: Mapping[str, Any], event: Mapping[str, Any] | None
         phases = _MOVING.get((row.step, values.get("step")), ()) if state in ("open", "done") else ()
     else:
         phases = _on_host(row, values, failed) if at_host else _at_api(row, values, failed, server_host)
+    if row.action == LIVE:
+        phases += _LIVE.get((state, row.step, values.get("step")), ())
     return Happened(row.action, row.uuid, row.actor, phases, values.get("step", row.step), state,
                     values.get("progress", 0), row.host, fault if failed or state == "failed" else None, row.inputs)
 

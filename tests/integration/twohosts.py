@@ -26,6 +26,7 @@ class TwoHosts(Deployment):
 
     def __init__(self, sites: dict[str, Site], broker: str, databases: Databases) -> None:
         self.sites = sites
+        self.cell_url = databases.cell
         first = sites["compute1"]
         super().__init__(first.directory / "cloud", broker, databases.api, databases.cell, site=first,
                          address=ADDRESSES["compute1"])

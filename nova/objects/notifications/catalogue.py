@@ -72,6 +72,17 @@ OPERATIONS = {
 _LEGACY_WITHOUT_PHASE = frozenset({"volume.attach", "volume.detach"})
 
 
+#: The parts of a live migration that have events of their own, and what they are called in the unversioned format.
+LIVE_PARTS = {"pre": "live_migration.pre", "post": "live_migration._post", "post_dest": "live_migration.post.dest",
+              "rollback": "live_migration._rollback", "rollback_dest": "live_migration.rollback.dest",
+              "abort": "live.migration.abort", "force_complete": "live.migration.force.complete"}
+_LIVE_WORDS = {"pre": "The destination of a live migration is prepared", "post": "The guest has left its host",
+               "post_dest": "The guest has arrived", "rollback": "A live migration that failed is taken back",
+               "rollback_dest": "The destination of a live migration that failed is cleaned",
+               "abort": "A live migration is to be aborted",
+               "force_complete": "A live migration is to be forced to its end"}
+
+
 def legacy_name(legacy: str, phase: str) -> str | None:
     """``compute.instance.power_off.end``."""
     if legacy in _LEGACY_WITHOUT_PHASE:
@@ -119,6 +130,9 @@ SERVERS = (
           "compute.instance.finish_resize.start"),
     Event("instance.resize_finish.end", "nova-compute", _ACTION, "The server is there, to be confirmed or reverted.",
           "compute.instance.finish_resize.end"),
+    *(Event(f"instance.live_migration_{part}.{end}", "nova-compute", _ACTION, f"{words}: {end}.",
+            f"compute.instance.{LIVE_PARTS[part]}.{end}")
+      for part, words in _LIVE_WORDS.items() for end in ("start", "end")),
     Event("instance.lock", "nova-api", _ACTION, "A server was locked."),
     Event("instance.unlock", "nova-api", _ACTION, "A server was unlocked."),
     Event("instance.update", "the service that changed it", servers.InstanceUpdatePayload,

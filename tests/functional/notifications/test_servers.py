@@ -115,6 +115,24 @@ def test_nothing_is_stored_when_nobody_listens(cloud: Cloud) -> None:
         assert cell_outbox.newest(conn) == 0
 
 
+def test_a_live_migration_is_told_part_by_part(make_heard: Make) -> None:
+    cloud, heard = make_heard()
+    uuid = cloud.boot(name="vm", force_host="host1")[0]
+    cloud.wait_state(uuid, states.ACTIVE)
+    knobs = cloud.hosts["host1"].manager.driver.knobs
+    knobs.fail("migrate", times=1)
+    for _ in range(2):
+        cloud.operations.live_migrate(cloud.context(admin=True), uuid)
+        cloud.wait_state(uuid, states.ACTIVE)
+    heard.wait("instance.live_migration_post.end")
+    pre = ["instance.live_migration_pre.start", "instance.live_migration_pre.end"]
+    assert [name for name in heard.types(uuid) if "live_migration" in name] == [
+        *pre, "instance.live_migration_rollback.start", "instance.live_migration_rollback_dest.start",
+        "instance.live_migration_rollback_dest.end", "instance.live_migration_rollback.end",
+        *pre, "instance.live_migration_post.start", "instance.live_migration_post_dest.start",
+        "instance.live_migration_post_dest.end", "instance.live_migration_post.end"]
+
+
 def test_a_resize_is_told_part_by_part(make_heard: Make) -> None:
     cloud, heard = make_heard()
     uuid = cloud.boot(name="vm")[0]
