@@ -37,6 +37,7 @@ class ComputeClient:
     def settle(self, context: RequestContext, host: str, uuid: str) -> None:
         """Compare this server's record with what its guest does, as soon as nothing else is done to it there."""
         self._bus.cast(context, TOPIC, "settle", namespace=NAMESPACE, server=host, args={"uuid": uuid})
+
     def console_output(self, context: RequestContext, host: str, uuid: str, length: int | None) -> str:
         """The end of a guest's serial console log. Raises NotFound, NotSupported, Unavailable."""
         return str(self._bus.call(context, TOPIC, "console_output", namespace=NAMESPACE, server=host,

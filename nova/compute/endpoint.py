@@ -33,6 +33,7 @@ class ComputeEndpoint(Endpoint):
 
     def settle(self, context: RequestContext, uuid: str) -> None:
         self._manager.settle(uuid)
+
     def console_output(self, context: RequestContext, uuid: str, length: int | None = None) -> str:
         return self._manager.console_output(uuid, length)
 

@@ -37,7 +37,8 @@ _REGISTER_AGAIN = 0.5
 class Settings:
     """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
     ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are
-    stopped. ``revive``: guests of active servers are started with the host. ``strangers``: what becomes of guests of nobody. ``fence_after``: as :class:`Lonely` has it."""
+    stopped. ``revive``: guests of active servers are started with the host. ``strangers``: what becomes of guests of
+    nobody. ``fence_after``: as :class:`Lonely` has it."""
 
     host: str
     state_path: Path

@@ -78,7 +78,7 @@ class Standalone:
                               "-prune", "-o", "-type", "f", "-print").split()
         return {"domains": self.site.domains(), "taps": self.site.taps(),
                 "rules": set(re.findall(r"tap[0-9a-f-]+|fa:16:[0-9a-f:]+", self.site.rules())),
-                "files": [f for f in files if "/instances/" in f or "/hosts/fa" in f],
+                "files": [f for f in files if ("/instances/" in f or "/hosts/fa" in f) and not f.endswith(".lock")],
                 "processes": self.site.run("pgrep", "-c", "qemu-system", ok=False).strip()}
 
 
@@ -121,11 +121,50 @@ def test_a_guest_boots_stops_starts_and_reboots(cloud: Standalone) -> None:
 
     assert {a for a, _ in DHCP.findall(cloud.console(server))} == {address}
 
+    stands_still_and_goes_on(cloud, server)
+    changes_inside(cloud, server)
+
     before = cloud.site.qemu_pid(server.id)
     cloud.demo.compute.reboot_server(server, "HARD")
     eventually(lambda: cloud.site.qemu_pid(server.id) not in (before, None), "a new QEMU")
     cloud.wait(server, "ACTIVE")
     cloud.delete(server)
+
+
+def stands_still_and_goes_on(cloud: Standalone, server: Any) -> None:
+    """Frozen, and saved to disk: in both cases the same boot goes on."""
+    before = cloud.console(server)
+    compute = cloud.demo.compute
+    compute.pause_server(server)
+    cloud.wait(server, "PAUSED")
+    compute.unpause_server(server)
+    cloud.wait(server, "ACTIVE")
+    compute.suspend_server(server)
+    cloud.wait(server, "SUSPENDED")
+    assert cloud.site.qemu_pid(server.id) is None
+    compute.resume_server(server)
+    cloud.wait(server, "ACTIVE")
+    assert boots(cloud.console(server)) == boots(before)
+
+
+def changes_inside(cloud: Standalone, server: Any) -> None:
+    """By its agent, by an interrupt, by a card that comes to the running guest and goes."""
+    compute, admin = cloud.demo.compute, sdk(cloud.clouds, "admin").compute
+    compute.change_server_password(server, "another one")
+    eventually(lambda: "guest: password of root set by its host" in cloud.console(server), "the agent answers")
+    cloud.wait(server, "ACTIVE")
+    compute.trigger_server_crash_dump(server)
+    told = admin.get(f"/servers/{server.id}/diagnostics", microversion="2.48").json()
+    assert (told["state"], told["num_nics"], told["driver"]) == ("running", 1, "libvirt")
+
+    port = compute.create_server_interface(server)
+    mac = port.mac_addr
+    eventually(lambda: f"guest: nic eth1 {mac}" in cloud.console(server), "the new card is seen")
+    eventually(lambda: f"guest: dhcp eth1 {port.fixed_ips[0]['ip_address']}/" in cloud.console(server), "its address")
+    compute.delete_server_interface(port, server=server)
+    eventually(lambda: "guest: nic eth1 is gone" in cloud.console(server), "the card is gone")
+    eventually(lambda: len(list(compute.server_interfaces(server))) == 1, "the record knows")
+    assert len(cloud.site.taps()) == 1
 
 
 def test_guests_and_their_cloud_outlive_each_other(cloud: Standalone) -> None:
