@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import exc
 
-from nova import errors
+from nova import concurrency, errors
 from nova.cells import Cell, Cells
 from nova.db.api import idempotency as keys
 from nova.db.cell import idempotency as marks
@@ -137,6 +137,7 @@ class KeyClaim:
             self._mark(conn)
 
     def after_commit(self, database: Database) -> None:
+        concurrency.checkpoint(f"key:committed:{database.name}")
         self._written[id(database)] = self._promised
 
     def _carry_in_api(self, conn: sa.Connection) -> None:

@@ -110,7 +110,7 @@ class Cloud:
         self.truth.expected[uuid] = end
         self.wait(lambda: self.truth.ended(uuid), seconds, f"{what}: the operation ends")
 
-    def check(self, what: str, seconds: float = 20.0) -> None:
+    def check(self, what: str, seconds: float = 60.0) -> None:
         """Nothing leaked, nothing stuck. A host that came back this moment may need another to look for strangers."""
         wrong: list[str] = []
 
@@ -164,7 +164,7 @@ class Cluster(Cloud):
             daemon.wait_ready()
         self.look_past(self.api, {host: self.path / host for host in HOSTS})
         self.user.log_in()
-        self.wait(self.known_hosts, 30, "placement knows the hosts")
+        self.wait(self.known_hosts, 120, "placement knows the hosts")
 
     def process_of(self, role: str) -> str:
         return {"orchestrator": "orchestrator1", "compute": HOSTS[0]}.get(role, role)

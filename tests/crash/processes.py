@@ -65,7 +65,7 @@ class Daemon:
             if time.monotonic() > end:
                 raise AssertionError(f"{self.name} was not ready within {seconds:.0f} s: {self.tail()}")
 
-    def wait_dead(self, seconds: float = 10.0) -> int:
+    def wait_dead(self, seconds: float = 60.0) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 

@@ -35,10 +35,18 @@ class User:
         project_id: str = answer.json()["token"]["project"]["id"]
         return project_id
 
+    def post(self, path: str, body: Any, **headers: str) -> requests.Response:
+        """As it is answered."""
+        return self._session.post(f"{self._base}/compute/v2.1{path}", timeout=30, json=body,
+                                  headers={"OpenStack-API-Version": "compute 2.37"} | headers)
+
+    def ask(self, flavor: str = "1", **headers: str) -> requests.Response:
+        """A create, as it is answered."""
+        return self.post("/servers", {"server": {"name": "vm", "flavorRef": flavor, "imageRef": self._image,
+                                                 "networks": "auto"}}, **headers)
+
     def create(self, flavor: str = "1") -> str:
-        answer = self._session.post(f"{self._base}/compute/v2.1/servers", timeout=30, json={"server": {
-            "name": "vm", "flavorRef": flavor, "imageRef": self._image, "networks": "auto"}},
-            headers={"OpenStack-API-Version": "compute 2.37"})
+        answer = self.ask(flavor)
         assert answer.status_code == 202, answer.text
         uuid: str = answer.json()["server"]["id"]
         return uuid
