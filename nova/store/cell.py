@@ -201,13 +201,15 @@ class CellStore:
     # -- networks ------------------------------------------------------------------------------------------------------
 
     def network_documents(self, host: str, since_version: int) -> list[dict[str, Any]]:
-        """One document per server of the host whose row changed since the version; a version is microseconds."""
+        """One document per server of the host whose row changed since the version; a version is microseconds. Servers
+        that are on their way to the host count among its own: what they need is there before they are."""
         self._mine(host)
         t = instances.instances
         with self._db.read() as conn:
+            coming = [uuid for uuid, data in operations.open_moves(conn) if data.get("dest_compute") == host]
             rows = conn.execute(
                 sa.select(t.c.uuid, t.c.network_info, t.c.deleted, t.c.created_at, t.c.updated_at)
-                .where(t.c.host == host,
+                .where(sa.or_(t.c.host == host, t.c.uuid.in_(coming)),
                        sa.func.coalesce(t.c.updated_at, t.c.created_at) * 1e6 >= since_version + 1)).all()
         return [{"instance_uuid": r.uuid, "vifs": r.network_info, "deleted": r.deleted,
                  "version": int((r.updated_at or r.created_at) * 1e6)} for r in rows if since_version or not r.deleted]

@@ -97,7 +97,8 @@ class Bare:
         site = self.cloud.sites[source]
         began = time.monotonic()
         site.run("virsh", "-c", "qemu:///system", "migrate", "--live", "--p2p", "--copy-storage-inc", "--persistent",
-                 "--undefinesource", "--xml", document, "--persistent-xml", document, self.name,
+                 "--undefinesource", "--migrateuri", f"tcp://{ADDRESSES[target]}",
+                 "--xml", document, "--persistent-xml", document, self.name,
                  f"qemu+tcp://{ADDRESSES[target]}/system")
         return time.monotonic() - began, stood_still(self.cloud, target, self.id)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nova import concurrency, errors
+from nova.db.cell import signals
 from nova.objects.compute_node import ComputeNode
 from nova.objects.service import Service
 from tests.contract.stores.conftest import LEASE, Bench
@@ -248,6 +249,7 @@ def test_a_host_hands_a_move_to_the_other_host_of_it_and_to_no_third(bench: Benc
                                 step_data={"source_compute": "h1", "dest_compute": "h2"})
     store.operation_take(operation, 1, me)
     assert other.servers_moving("h2") == [server] and store.servers_moving("h1") == [server]
+    assert [found["instance_uuid"] for found in other.network_documents("h2", 0)] == [server]
     move = {"kind": "hand", "level": "host", "step": "arrive", "data": {"dest_compute": "h3"}}
     for third in ("h3", None):
         with pytest.raises(errors.Forbidden):
@@ -257,7 +259,7 @@ def test_a_host_hands_a_move_to_the_other_host_of_it_and_to_no_third(bench: Benc
     assert (row["level"], row["host"], row["step"], row["owner"]) == ("host", "h2", "arrive", None) and row["due_at"]
     assert other.operation_take(operation, 2, it) is not None
     other.operation_record(operation, 3, finished())
-    assert other.servers_moving("h2") == []
+    assert other.servers_moving("h2") == [] == other.network_documents("h2", 0)
     with pytest.raises(errors.Forbidden):
         other.servers_moving("h1")
 
@@ -290,6 +292,27 @@ def test_servers_of_a_host(bench: Bench) -> None:
     assert store.instance_get(mine).flavor == {"name": "f"}
     with pytest.raises(errors.NotFound):
         store.instance_get(gone)
+
+
+def test_signals_of_a_running_operation(bench: Bench) -> None:
+    store, other = bench.store("h1"), bench.store("h2")
+    operation = bench.operation(bench.server(), action="live-migration", step="migrate")
+    store.operation_take(operation, 1, register(store))
+    assert store.operation_signals(operation, 2) == []
+    for kind in ("abort", "abort", "force_complete"):
+        with bench.database.write() as conn:
+            signals.send(conn, operation, kind)
+    for _ in range(2):
+        assert store.operation_signals(operation, 2) == ["abort", "force_complete"]
+    counted = {"memory_total_bytes": 7, "disk_total_bytes": 8, "other": 9}
+    store.operation_progress(operation, 2, 40, counted)
+    row = bench.row(operation)
+    assert row["progress"] == 40
+    assert row["step_data"]["progress"] == {"memory_total_bytes": 7, "disk_total_bytes": 8}
+    for late in (lambda: store.operation_signals(operation, 1), lambda: other.operation_signals(operation, 2),
+                 lambda: store.operation_progress(operation, 1, 50, counted)):
+        with pytest.raises(errors.Stale):
+            late()
 
 
 def test_network_documents_since_a_version(bench: Bench) -> None:
