@@ -37,7 +37,7 @@ REFUSALS: dict[str, Refusal] = {
     "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
     "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
-    "inject_network_info": Refusal("change_network", "injectNetworkInfo", "its host cannot write into a guest"),
+    "inject_network_info": Refusal("change_network", "injectNetworkInfo", virt.Injection),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),
     "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),
     "swap_volume": Refusal("swap_volume", "swap_volume", _NO_VOLUMES, errors.NotFound),

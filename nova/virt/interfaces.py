@@ -203,6 +203,13 @@ class Nmi(abc.ABC):
         """:class:`errors.HostFailure` for a guest that is off."""
 
 
+class Injection(abc.ABC):
+    """To write network information into a guest. No driver of ours does: guests ask by DHCP and read config drives."""
+
+    @abc.abstractmethod
+    def inject_network_info(self, uuid: str, nics: tuple[Nic, ...]) -> None: ...
+
+
 class Diagnostics(abc.ABC):
     """To tell what the hypervisor counts of a guest."""
 
@@ -334,7 +341,7 @@ class Rescue(abc.ABC):
 #: Every interface that a driver may implement.
 ABILITIES: tuple[type, ...] = (
     Lifecycle, Inventory, Console, Events, ImageCache, Pause, Suspend, Interfaces, Volumes, Snapshots, Resize,
-    LiveMigration, Rescue, GuestAgent, Nmi, Diagnostics)
+    LiveMigration, Rescue, GuestAgent, Nmi, Diagnostics, Injection)
 
 
 def abilities_of(driver: Driver) -> tuple[str, ...]:
