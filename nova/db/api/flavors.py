@@ -195,4 +195,4 @@ def _changed(conn: sa.Connection, row_id: int) -> None:
 
 def flavor_of(row: dict[str, Any]) -> dict[str, Any]:
     """The copy of a flavor that a server keeps."""
-    return {name: row[name] for name in COLUMNS if name != "disabled"}
+    return {name: row[name] for name in ("id", *COLUMNS) if name != "disabled"}

@@ -69,6 +69,7 @@ class Replay:
         self._cloud = cloud
         self._known = self._prepare("2.104" if newest else "2.1")
         self._restless = True
+        self._confirmed = False
 
     def _prepare(self, version: str) -> dict[str, str]:
         """What was there before the recording: a user with little quota, a flavor that no host can hold."""
@@ -120,6 +121,7 @@ class Replay:
             headers.setdefault("Content-Type", "application/json")
         if exchange.method != "GET" and "/servers" in exchange.path:
             self._restless = True
+            self._confirmed = exchange.name == "action-confirm-resize"
         root = "compute" if exchange.path.startswith(("/v2", "/?")) or exchange.path == "/" else "compute/v2.1"
         return self._cloud.http.request(exchange.method, f"{self._cloud.base}/{root}{self._filled(exchange.path)}",
                                         content=content, headers=headers)
@@ -145,4 +147,5 @@ class Replay:
 
     def _at_rest(self) -> bool:
         servers = self._cloud.ask("GET", "compute/v2.1/servers/detail?all_tenants=1")["servers"]
-        return all(s["status"] != "BUILD" and s["OS-EXT-STS:task_state"] is None for s in servers)
+        return all(s["status"] != "BUILD" and s["OS-EXT-STS:task_state"] is None
+                   and not (self._confirmed and s["status"] == "VERIFY_RESIZE") for s in servers)
