@@ -104,6 +104,9 @@ def _may_be_undone(row: dict[str, Any]) -> StepShape:
     shape = shape_of(row["action"])
     if shape is None:
         raise errors.Conflict(f"operation {row['action']} is unknown to this version")
+    if (row["action"], row["step"]) == ("live-migration", "migrate"):
+        raise errors.Conflict(f"operation {row['uuid']} moves a running guest, which may have arrived: abort the live "
+                              "migration instead (openstack server migration abort)")
     if row["action"] in _FINAL:
         raise errors.Conflict(f"a {row['action']} can not be undone; it is tried until it works")
     steps = list(shape.steps)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from nova import errors
+from nova.conductor import intervene
 from nova.store.moves import LIVE, Move, Moves
+from nova.store.operation_search import OperationSearch
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
 
@@ -181,6 +183,19 @@ def test_one_at_a_time_leaves_a_host_and_one_that_waits_can_be_aborted(cloud: Cl
     states = {uuid: (truth.settled(cloud, uuid)["host"], moves(cloud, uuid)[-1].status)
               for uuid in (first, second, third)}
     assert states == {first: ("host2", "completed"), second: ("host1", "cancelled"), third: ("host2", "completed")}
+
+
+def test_an_operator_aborts_it_rather_than_cancelling_it(cloud: Cloud) -> None:
+    """Where the guest is by now, only its hosts know."""
+    uuid = boot(cloud)
+    knobs(cloud, "host1").hang("copy")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid)
+    found = OperationSearch(cloud.api, cloud.cells).get(moves(cloud, uuid)[-1].uuid)
+    with pytest.raises(errors.Conflict, match="abort the live migration instead"):
+        intervene.cancel(cloud.api, found, by="an operator")
+    say(cloud, uuid, "abort")
+    ended(cloud, uuid, "cancelled", "host1")
 
 
 def test_of_two_at_once_exactly_one_wins(cloud: Cloud) -> None:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from nova import errors
+from nova import errors, states
 from nova.compute.environment import HostEnvironment, guest_of
 from nova.virt.interfaces import LiveMigration
 from nova.virt.migration import Wishes
+from nova.virt.types import PowerState
 from nova.workflow import Result, Run
 from nova.workflow.operations import LIVE_MIGRATION
 
@@ -61,7 +62,11 @@ def arrive(run: Run) -> Result:
     server = env.server
     env.networking.plug(server.uuid, server.network_info or [])
     env.driver.welcome(guest_of(env.work))
-    return Result(effect={"power_state": int(env.driver.info(server.uuid).power_state)})
+    power = env.driver.info(server.uuid).power_state
+    if server.vm_state == states.ACTIVE and power is PowerState.PAUSED:  # it was halted so that it came to an end
+        env.driver.power_on(server.uuid)
+        power = env.driver.info(server.uuid).power_state
+    return Result(effect={"power_state": int(power)})
 
 
 def leave(run: Run) -> Result:
