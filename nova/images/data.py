@@ -229,6 +229,8 @@ class ImageData:
         """Run a clean-up that a later sweep repeats; a failure is logged."""
         try:
             work()
+        except errors.Unavailable as e:
+            LOG.warning("Cleaning up images is tried again later: %s", e.message)
         except Exception:
             LOG.exception("Cleaning up images failed; it is tried again later")
 

@@ -6,13 +6,17 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from nova import errors
+from nova.context import service_context
 from nova.db.api import images as db
+from nova.host.upload import send
 from tests.api.image.conftest import DATA, MD5, OCTETS, SHA512, USERS, Cloud, make, make_active, upload
 
 
@@ -221,6 +225,39 @@ def test_a_host_uploads_a_snapshot_by_signed_url(cloud: Cloud, alice: httpx.Clie
     url = cloud.images.signer.url(cloud.url, image_id, method="PUT")
     assert cloud.as_user("").put(url, content=DATA, headers=OCTETS).status_code == 204
     assert alice.get(f"/v2/images/{image_id}").json()["status"] == "active"
+
+
+def test_a_host_that_sends_again_is_answered_alike(cloud: Cloud, alice: httpx.Client, tmp_path: Path) -> None:
+    """The file of a snapshot, by the code that hosts send it with; the owner's own upload is refused where the host's
+    begins anew."""
+    image_id, path = make(alice)["id"], tmp_path / "snapshot"
+    path.write_bytes(DATA)
+    url = cloud.images.signer.url(cloud.url, image_id, method="PUT")
+    cloud.images.data._db.run(lambda conn: cloud.images.data._begin(
+        conn, service_context(), image_id, "saving", "00000000-0000-0000-0000-00000000000a"))
+    assert alice.put(f"/v2/images/{image_id}/file", content=DATA, headers=OCTETS).status_code == 409
+    for _ in range(2):
+        send(url, path)
+        assert alice.get(f"/v2/images/{image_id}/file").content == DATA
+    path.write_bytes(b"something else")
+    send(url, path)
+    assert alice.get(f"/v2/images/{image_id}/file").content == DATA
+    alice.delete(f"/v2/images/{image_id}")
+    with pytest.raises(errors.HostFailure, match="does not take the image: 404"):
+        send(url, path)
+    other = make(alice)["id"]
+    with pytest.raises(errors.HostFailure, match="does not take the image: 403"):
+        send(url.replace(image_id, other), path)
+    with pytest.raises(errors.HostFailure, match="over HTTP only"):
+        send("file:///etc/passwd", path)
+
+
+def test_a_store_that_is_away_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot"
+    path.write_bytes(DATA)
+    with pytest.raises(errors.HostFailure, match="cannot be reached") as caught:
+        send("http://127.0.0.1:1/v2/images/x/file", path, pause=0.001)
+    assert caught.value.details["retry"]
 
 
 def test_deleting_while_uploading_ends_the_upload(cloud: Cloud, alice: httpx.Client) -> None:
