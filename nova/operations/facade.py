@@ -12,6 +12,7 @@ from nova.operations import copies, deferred, details, interfaces, live_migratio
 from nova.operations import create as creation
 from nova.operations import delete as deletion
 from nova.operations import evacuate as evacuation
+from nova.operations import rescue as rescuing
 from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
 from nova.workflow.operations import (
@@ -107,6 +108,13 @@ class Operations:
                               allowed: frozenset[str]) -> None:
         """``kind`` is abort or force_complete; ``allowed`` are the statuses in which it may be said."""
         live_migration.signal(self.deps, context, uuid, number, kind, allowed)
+
+    def rescue(self, context: RequestContext, uuid: str, image: str | None = None, password: str | None = None) -> None:
+        """Boot from ``image`` for a while, by default from the server's own."""
+        rescuing.rescue(self.deps, context, uuid, image, password)
+
+    def unrescue(self, context: RequestContext, uuid: str) -> None:
+        rescuing.unrescue(self.deps, context, uuid)
 
     # -- images --------------------------------------------------------------------------------------------------------
 

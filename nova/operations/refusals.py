@@ -34,8 +34,6 @@ _NO_VOLUMES = "there is no volume service"
 _NO_SHARES = "there is no share service"
 
 REFUSALS: dict[str, Refusal] = {
-    "rescue": Refusal("rescue", "rescue", virt.Rescue, errors.NotSupported),
-    "unrescue": Refusal("unrescue", "unrescue", virt.Rescue, errors.NotSupported),
     "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", virt.Injection),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),

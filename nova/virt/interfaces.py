@@ -332,10 +332,14 @@ class Rescue(abc.ABC):
     """To boot a guest from a rescue image with its own disk beside it."""
 
     @abc.abstractmethod
-    def rescue(self, guest: GuestSpec, image: ImageSource) -> None: ...
+    def rescue(self, guest: GuestSpec, image: ImageSource, timeout: float = 0,
+               progress: Progress = no_progress) -> None:
+        """Stop it, cleanly within ``timeout`` seconds, and have it running from a disk made of ``image``. The rescue
+        disk comes first, or, where the image names a device or bus for it, after the others as it says."""
 
     @abc.abstractmethod
-    def unrescue(self, uuid: str) -> None: ...
+    def unrescue(self, guest: GuestSpec, *, power_on: bool) -> None:
+        """Have it as before, with its own disks, running or off. What was never rescued is only powered."""
 
 
 #: Every interface that a driver may implement.

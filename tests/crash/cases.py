@@ -120,6 +120,10 @@ _PAUSE, _SUSPEND = Act({"pause": None}, "paused"), Act({"suspend": None}, "suspe
 PAUSE, SUSPEND = after(_PAUSE, "a running server is paused"), after(_SUSPEND, "a running server is suspended")
 UNPAUSE = after(Act({"unpause": None}, ACTIVE), "a paused server goes on", _PAUSE)
 RESUME = after(Act({"resume": None}, ACTIVE), "a suspended server goes on", _SUSPEND)
+_RESCUE = Act({"rescue": None}, "rescued")
+RESCUE = after(_RESCUE, "a running server is rescued")
+NO_RESCUE = after(_RESCUE, "no host can rescue", fails="fake.rescue", ends=ACTIVE)
+UNRESCUE = after(Act({"unrescue": None}, ACTIVE), "a rescued server goes back", _RESCUE)
 PASSWORD = after(Act({"changePassword": {"adminPass": "open sesame"}}, ACTIVE), "a guest's password is set")
 CRASH_DUMP = after(Act({"trigger_crash_dump": None}, ACTIVE), "a guest is interrupted")
 _ATTACH = Act({"interfaceAttachment": {}}, ACTIVE, path="/os-interface")
@@ -129,6 +133,7 @@ DETACH = after(Act(None, ACTIVE, method="DELETE", path="/os-interface/{port}"), 
 
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
+    "rescue.image": RESCUE, "rescue.rescue": RESCUE, "unrescue.unrescue": UNRESCUE,
     "pause.pause": PAUSE, "unpause.unpause": UNPAUSE, "suspend.suspend": SUSPEND, "resume.resume": RESUME,
     "changePassword.set_password": PASSWORD, "trigger_crash_dump.interrupt": CRASH_DUMP,
     "attach_interface.allocate": ATTACH, "attach_interface.plug": ATTACH, "detach_interface.unplug": DETACH,
@@ -159,6 +164,7 @@ SCENARIOS = {
 SILENT = frozenset({"live-migration.ask"})
 #: The same for the undo of a step.
 UNDOS = {
+    "rescue.rescue": NO_RESCUE,
     "attach_interface.allocate": ATTACH_FAILS, "attach_interface.plug": ATTACH_FAILS,
     "create.build": SECOND_HOST, "restore.charge": RESTORE_FAILS,
          "createImage.register": IMAGE_FAILS, "createImage.capture": IMAGE_FAILS, "createImage.upload": IMAGE_LOST,

@@ -101,6 +101,11 @@ REBUILDS: dict[str, Button] = {
     "evacuate": evacuate,
 }
 
+RESCUES: dict[str, Button] = {
+    "rescue": lambda p: p.operations.rescue(p.context, p.uuid),
+    "unrescue": lambda p: p.operations.unrescue(p.context, p.uuid),
+}
+
 INTERFACES: dict[str, Button] = {
     "attach interface": lambda p: p.operations.attach_interface(p.context, p.uuid),
     "detach interface": lambda p: _detach(p),
@@ -122,13 +127,14 @@ BUTTONS: dict[str, Button] = {
     **KEPT,
     **MOVES,
     **REBUILDS,
+    **RESCUES,
 }
 
 #: What brings a new server into the state that a button needs.
 FIRST: dict[str, tuple[str, ...]] = {
     "confirm": ("migrate",), "revert": ("migrate",), "start": ("stop",), "unpause": ("pause",), "resume": ("suspend",),
     "offload": ("shelve",), "unshelve": ("shelve", "offload"), "unshelve here": ("shelve",),
-    "restore": ("delete softly",),
+    "restore": ("delete softly",), "unrescue": ("rescue",),
 }
 
 

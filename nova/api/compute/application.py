@@ -47,6 +47,7 @@ from nova.api.compute import (
     server_reads,
     server_rebuilds,
     server_requests,
+    server_rescues,
     server_tags,
     servers,
     services,
@@ -141,6 +142,7 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
         (server_copies.ROUTES, server_copies.ServerCopies(deps.api, deps.operations, hosts, deps.quota,
                                                           deps.conf.image.public_endpoint)),
         (server_rebuilds.ROUTES, server_rebuilds.ServerRebuilds(deps.operations, deps.conf)),
+        (server_rescues.ROUTES, server_rescues.ServerRescues(deps.operations, deps.images, deps.conf)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]
     explain = placement_explain.PlacementExplain(deps.operations, reader)
@@ -173,7 +175,6 @@ def _reports(deps: Deps, hosts: Hosts, limit: int) -> list[Resource]:
         Resource(external_events.ROUTES, external_events.ExternalEvents(deps.operations, deps.servers)),
         Resource(remote_consoles.TOKEN_ROUTES, remote_consoles.ConsoleAuthTokens()),
         Resource(old_hosts.ROUTES, old_hosts.OldHosts(hosts)),
-        Resource(host_drains.ROUTES, host_drains.HostDrains(deps.api)),
         Resource(host_drains.ROUTES, host_drains.HostDrains(deps.api)),
         Resource(usage_audit.ROUTES, usage_audit.UsageAudit(hosts)),
     ]

@@ -32,8 +32,6 @@ ROUTES = (
     _action("unpause", "unpause", "os-pause-server:unpause", "Thaw the processors"),
     _action("suspend", "suspend", "os-suspend-server:suspend", "Save the memory to disk"),
     _action("resume", "resume", "os-suspend-server:resume", "Go on from saved memory"),
-    _action("rescue", "rescue", "os-rescue", "Boot a rescue image", bodies.RESCUE, 200),
-    _action("unrescue", "unrescue", "os-unrescue", "Leave the rescue image"),
     _action("rebuild", "rebuild", "servers:rebuild", "Replace the root disk", bodies.REBUILD),
     _action("resize", "resize", "servers:resize", "Change the flavor", bodies.RESIZE),
     _action("confirmResize", "confirm_resize", "servers:confirm_resize", "Keep the new flavor", success=204),
@@ -74,13 +72,6 @@ class ServerRequests:
 
     def resume(self, request: Request) -> None:
         self._operations.resume(request.context, request.match["id"])
-
-    def rescue(self, request: Request) -> None:
-        wanted = request.body_json["rescue"] or {}
-        self._refuse(request, "rescue", lambda: self._check_image(request, wanted.get("rescue_image_ref")))
-
-    def unrescue(self, request: Request) -> None:
-        self._refuse(request, "unrescue")
 
     def rebuild(self, request: Request) -> None:
         wanted = request.body_json["rebuild"]

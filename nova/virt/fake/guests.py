@@ -37,6 +37,7 @@ class FakeGuest:
     passwords: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     interrupts: int = 0
     moving_to: str = ""
+    rescue_image: str = ""
 
 
 class GuestFile:

@@ -20,10 +20,12 @@ from nova.virt.types import GuestSpec, Progress
 GIB = 1 << 30
 MIB = 1 << 20
 ROOT, EPHEMERAL, SWAP, CONFIG = "disk", "disk.ephemeral", "disk.swap", "disk.config"
+#: Of a guest that is rescued: an overlay, whatever its other disks are.
+RESCUE = "disk.rescue"
 CONFIG_LABEL = "config-2"
 EPHEMERAL_LABEL = "ephemeral0"
 FORMAT = "qcow2"
-_PREFIXES = {"virtio": "vd", "ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
+PREFIXES = {"virtio": "vd", "ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
 #: What is named as maker of a config drive, which no backend keeps.
 _ISO, _VFAT = "iso9660", "vfat"
 
@@ -42,10 +44,10 @@ class GuestDisks:
         asked = wishes_of(guest)
         bus = asked.word("disk_bus") or "virtio"
         cdrom_bus = asked.word("cdrom_bus") or ("sata" if "q35" in machine_of(guest, settings) else "ide")
-        found, taken = [], dict.fromkeys(_PREFIXES.values(), 0)
+        found, taken = [], dict.fromkeys(PREFIXES.values(), 0)
         for name, maker in makers.items():
             its_bus = cdrom_bus if maker == _ISO else bus
-            prefix = _PREFIXES[its_bus]
+            prefix = PREFIXES[its_bus]
             device = prefix + "abcdefgh"[taken[prefix]]
             taken[prefix] += 1
             if name == CONFIG:
@@ -101,6 +103,9 @@ class GuestDisks:
                 backing = images.info(path, FORMAT).backing_file
                 if backing:
                     found.add(pathlib.Path(backing))
+        for path in self._instances.glob(f"*/{RESCUE}"):
+            if backing := images.info(path, FORMAT).backing_file:
+                found.add(pathlib.Path(backing))
         return found
 
     def _makers(self, guest: GuestSpec) -> dict[str, str]:

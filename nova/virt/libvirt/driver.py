@@ -20,6 +20,7 @@ from nova.virt.libvirt.interfaces import LibvirtInterfaces
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova.virt.libvirt.pause import LibvirtPause
+from nova.virt.libvirt.rescue import LibvirtRescue
 from nova.virt.libvirt.resize import LibvirtResize
 from nova.virt.libvirt.snapshots import LibvirtSnapshots
 from nova.virt.types import ImageSource
@@ -35,7 +36,7 @@ CAPABILITIES = Capabilities(
 
 class LibvirtDriver(
     Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtInside, LibvirtInterfaces, LibvirtSnapshots,
-    LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache,
+    LibvirtRescue, LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache,
 ):
     """Guests on one libvirt daemon."""
 

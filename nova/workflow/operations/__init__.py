@@ -9,6 +9,7 @@ from nova.workflow.operations.interface import ATTACH_INTERFACE, DETACH_INTERFAC
 from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
+from nova.workflow.operations.rescue import RESCUE, UNRESCUE
 from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from nova.workflow.operations.shelve import SHELVE, SHELVE_OFFLOAD, UNSHELVE
 from nova.workflow.operations.snapshot import BACKUP, SNAPSHOT
@@ -18,7 +19,7 @@ from nova.workflow.operations.suspend import RESUME, SUSPEND
 SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP, ATTACH_INTERFACE, DETACH_INTERFACE,
           CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
           RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
-          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE)
+          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE, RESCUE, UNRESCUE)
 
 __all__ = [
     "ATTACH_INTERFACE",
@@ -34,6 +35,7 @@ __all__ = [
     "MIGRATE",
     "PAUSE",
     "REBOOT",
+    "RESCUE",
     "RESIZE",
     "RESTORE",
     "RESUME",
@@ -48,5 +50,6 @@ __all__ = [
     "SUSPEND",
     "TRIGGER_CRASH_DUMP",
     "UNPAUSE",
+    "UNRESCUE",
     "UNSHELVE",
 ]

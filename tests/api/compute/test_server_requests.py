@@ -17,9 +17,6 @@ OLD_LIVE = {"host": None, "block_migration": False, "disk_over_commit": False}
 
 #: action, body, state that allows it, one that does not, answer when all is well, who, microversion.
 TABLE: list[tuple[str, Any, str, str | None, int, str, str]] = [
-    ("rescue", {"adminPass": "x"}, "stopped", "paused", 501, "demo", "2.1"),
-    ("rescue", None, "active", "rescued", 501, "demo", "2.104"),
-    ("unrescue", None, "rescued", "active", 501, "demo", "2.1"),
     ("rebuild", {"imageRef": IMAGE}, "error", "paused", 409, "demo", "2.1"),
     ("os-migrateLive", OLD_LIVE, "active", "stopped", 409, "manager", "2.1"),
     ("os-migrateLive", LIVE, "paused", "stopped", 409, "manager", "2.25"),

@@ -17,10 +17,8 @@ from tests.api.wire import cloud, replay
 
 #: Actions that our fake hosts declare they cannot do, and what they are refused with.
 _LACKING = {
-    "action-rescue": 501,
     "action-rebuild": 409,
     # What undoes or ends them is then refused for the state that the server is in.
-    "action-unrescue": 409,
 }
 _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {
     # The list of versions has a request id like every other answer.

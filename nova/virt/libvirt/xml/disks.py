@@ -21,6 +21,8 @@ def disk(file: DiskFile, cachemode: str, asked: Wishes) -> Any:
         driver.set("packed", "on")
     source = E.source(dev=str(file.path)) if file.kind == "block" else E.source(file=str(file.path))
     node = E.disk(driver, source, E.target(dev=file.device, bus=file.bus), type=file.kind, device=file.media)
+    if file.boot is not None:
+        node.append(E.boot(order=str(file.boot)))
     if file.media == "cdrom":
         node.append(E.readonly())
     else:

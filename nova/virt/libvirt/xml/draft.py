@@ -17,7 +17,8 @@ from nova.virt.types import GuestSpec
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiskFile:
-    """``path`` is a file, or a block device where ``kind`` says so. ``media`` is disk or cdrom."""
+    """``path`` is a file, or a block device where ``kind`` says so. ``media`` is disk or cdrom. ``boot``: its
+    place in the order of booting, where that is not the guest's own."""
 
     path: pathlib.Path
     device: str
@@ -25,6 +26,7 @@ class DiskFile:
     bus: str = "virtio"
     media: str = "disk"
     kind: str = "file"
+    boot: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

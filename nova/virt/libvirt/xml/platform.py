@@ -26,7 +26,7 @@ def os(draft: Draft) -> Any:
     node = E.os(E.type("hvm", arch=draft.settings.arch, machine=draft.machine))
     if draft.uefi:
         _uefi(draft, node)
-    for device in draft.guest.boot_devices:
+    for device in () if any(disk.boot for disk in draft.disks) else draft.guest.boot_devices:
         node.append(E.boot(dev=device))
     if draft.asked.flag("boot_menu"):
         node.append(E.bootmenu(enable="yes"))
