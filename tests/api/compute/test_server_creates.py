@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.compute.conftest import Api
+from tests.api.compute.conftest import IMAGE, Api
 from tests.api.compute.servers import BODY, ids, show
 
 
@@ -101,7 +101,8 @@ def test_quota_is_kept(api: Api) -> None:
     ({"networks": [{"uuid": "x"}]}, "2.1", "uuid"), ({"networks": "banana"}, "2.37", "networks"),
     ({"networks": [{"uuid": str(uuid.UUID(int=1))}]}, "2.1", "could not be found"),
     ({"personality": []}, "2.57", "'personality' was unexpected"), ({"imageRef": ""}, "2.1", "imageRef"),
-    ({"block_device_mapping_v2": [{"source_type": "volume", "uuid": "v", "boot_index": 0}]}, "2.1", "volume service")])
+    ({"imageRef": "", "block_device_mapping_v2": [{"source_type": "volume", "uuid": "v", "boot_index": 0}]}, "2.1",
+     "volume service")])
 def test_bad_creates_leave_nothing(api: Api, change: dict[str, Any], version: str, message: str) -> None:
     body = BODY | {"networks": []} if version < "2.37" and len(version) < 5 else dict(BODY)
     answer = api("POST", "/servers", {"server": body | change}, version=version)
@@ -109,6 +110,53 @@ def test_bad_creates_leave_nothing(api: Api, change: dict[str, Any], version: st
     assert message in answer.body["badRequest"]["message"]
     assert ids(api) == []
     assert api("GET", "/limits").body["limits"]["absolute"]["totalInstancesUsed"] == 0
+
+
+VOLUME, SNAPSHOT = ({"source_type": source, "uuid": str(uuid.UUID(int=7)), "destination_type": "volume"}
+                    for source in ("volume", "snapshot"))
+ORDER = "Boot sequence for the instance and image/block device mapping combination is not valid."
+
+
+@pytest.mark.parametrize(("devices", "version", "message"), [
+    ([{"uuid": "x"}], "2.1", "Missing source type."), ([{"source_type": "volume"}], "2.1", "Missing device UUID."),
+    ([{"source_type": "blank", "uuid": "x"}], "2.1", "A blank device has no uuid."),
+    ([{"source_type": "nonsense", "uuid": "x"}], "2.1", "'nonsense' is not one of"),
+    ([VOLUME | {"destination_type": "local"}], "2.1", "Mapping volume to local is not supported."),
+    ([SNAPSHOT | {"destination_type": "local"}], "2.1", "Mapping snapshot to local is not supported."),
+    ([{"source_type": "image", "uuid": IMAGE, "destination_type": "local", "boot_index": 1}], "2.1",
+     "Mapping image to local is not supported."),
+    ([{"source_type": "blank", "destination_type": "volume"}], "2.1", "need to have non-zero size"),
+    ([{"source_type": "image", "uuid": IMAGE, "destination_type": "volume", "boot_index": 0}], "2.1",
+     "need to have a non-zero size specified"),
+    ([VOLUME | {"boot_index": 0}], "2.1", ORDER), ([VOLUME | {"boot_index": 2}], "2.1", ORDER),
+    ([VOLUME | {"boot_index": 1}, SNAPSHOT | {"boot_index": "1"}], "2.1", ORDER),
+    ([VOLUME | {"boot_index": "one"}], "2.1", "does not match"),
+    ([VOLUME | {"device_name": "/dev/vdb"}, SNAPSHOT | {"device_name": "vdb"}], "2.1", "the same device_name"),
+    ([VOLUME | {"tag": "a"}], "2.31", "'tag' was unexpected"), ([VOLUME | {"tag": "a"}], "2.33", "unexpected"),
+    ([VOLUME | {"tag": "a"}, SNAPSHOT | {"tag": "a"}], "2.42", "the same tag"),
+    ([VOLUME | {"volume_type": "fast"}], "2.66", "'volume_type' was unexpected"),
+    ([VOLUME | {"boot_index": None}], "2.67", "volume service"),
+    ([VOLUME | {"boot_index": -1}], "2.1", "volume service"), ([VOLUME | {"boot_index": 1}], "2.1", "volume service")])
+def test_block_devices_that_cannot_be(api: Api, devices: list[Any], version: str, message: str) -> None:
+    body = {name: value for name, value in BODY.items() if name != "networks" or version >= "2.37"}
+    answer = api("POST", "/servers", {"server": body | {"block_device_mapping_v2": devices}}, version=version)
+    assert answer.status == 400 and message in answer.body["badRequest"]["message"], answer
+    assert ids(api) == []
+
+
+@pytest.mark.parametrize(("devices", "message"), [
+    ([{"device_name": "vdb"}], "A device needs a volume_id"), ([{"volume_id": "x"}], "volume_id"),
+    ([{"volume_id": str(uuid.UUID(int=7)), "snapshot_id": str(uuid.UUID(int=8))}], "not both"),
+    ([{"volume_id": str(uuid.UUID(int=7)), "source_type": "volume"}], "'source_type' was unexpected"),
+    ([{"volume_id": str(uuid.UUID(int=n)), "device_name": "vdb"} for n in (7, 8)], "the same device_name"),
+    ([{"volume_id": str(uuid.UUID(int=7)), "device_name": "vdb"}], "volume service")])
+def test_old_block_devices_that_cannot_be(api: Api, devices: list[Any], message: str) -> None:
+    body = {name: value for name, value in BODY.items() if name != "networks"} | {"block_device_mapping": devices}
+    answer = api("POST", "/servers", {"server": body})
+    assert answer.status == 400 and message in answer.body["badRequest"]["message"], answer
+    both = body | {"block_device_mapping_v2": [VOLUME]}
+    assert api("POST", "/servers", {"server": both}).status == 400
+    assert ids(api) == []
 
 
 def test_who_may_choose_the_host(api: Api) -> None:
