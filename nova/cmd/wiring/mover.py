@@ -21,7 +21,7 @@ class OperationsMover:
         self._made: Operations | None = None
 
     @property
-    def _operations(self) -> Any:
+    def _operations(self) -> Operations:
         if self._made is None:
             self._made = self._make()
         return self._made
