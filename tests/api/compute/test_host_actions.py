@@ -16,6 +16,7 @@ TABLE: list[tuple[str, Any, str, str, str | None, int, str]] = [
     ("unpause", None, "paused", "active", "unpausing", 501, "demo"),
     ("suspend", None, "active", "paused", "suspending", 409, "demo"),
     ("resume", None, "suspended", "active", "resuming", 409, "demo"),
+    ("unrescue", None, "rescued", "active", "unrescuing", 501, "demo"),
     ("changePassword", {"adminPass": "x"}, "active", "stopped", "updating_password", 501, "demo"),
     ("trigger_crash_dump", None, "rescued", "stopped", None, 400, "demo"),
 ]
