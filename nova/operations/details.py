@@ -16,6 +16,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import documents
 from nova.operations.acceptance import Deps, actor_of, check_state, located, refuse_locked
+from nova.operations.leftovers import images_of
 from nova.store import events, phases
 
 #: Columns that an update may set.
@@ -163,12 +164,16 @@ def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -
     def apply(row: dict[str, Any]) -> dict[str, Any]:
         return {"vm_state": vm_state} if row["task_state"] == "deleting" else {"vm_state": vm_state, "task_state": None}
 
+    left: dict[str, Any] = {}
+
     def end(conn: sa.Connection, row: dict[str, Any]) -> None:
         if row["task_state"] != "deleting":
-            cell_operations.supersede(conn, uuid)
+            left.update(images_of(row, cell_operations.supersede(conn, uuid)))
             instances.raise_epoch(conn, uuid, row["epoch"])
 
     row = _change(deps, context, uuid, apply, action="resetState", also=end)
+    for image_id in left.get("unfinished", ()):
+        deps.snapshots.discard(image_id)
     cell, _ = located(deps, context, uuid)
     if row["host"]:
         deps.sender.send("compute.settle", ComputeClient(cell.bus).settle, context, row["host"], uuid)

@@ -155,6 +155,18 @@ def test_a_delete_does_not_wait_for_the_image_and_takes_it_along(cloud: Cloud) -
     assert truth.guests(cloud) == {}
 
 
+def test_a_forced_state_gives_the_image_up(cloud: Cloud) -> None:
+    uuid = running(cloud)
+    knobs = driver(cloud, uuid).knobs
+    knobs.hang("snapshot")
+    made = cloud.operations.create_image(cloud.context(), uuid, "never", {})
+    cloud.wait(lambda: cloud.server(uuid)["task_state"] == "image_pending_upload")  # type: ignore[index]
+    cloud.operations.reset_state(cloud.context(admin=True), uuid, "active")
+    assert image(cloud, made) is None
+    knobs.reset()
+    cloud.wait_state(uuid, "active")
+
+
 def test_a_host_that_dies_makes_the_image_when_it_is_back(cloud: Cloud) -> None:
     """Once with a file half made, once with an upload begun: neither is left."""
     uuid = running(cloud)
