@@ -15,10 +15,11 @@ _STATES = {PowerState.RUNNING: "running", PowerState.PAUSED: "paused", PowerStat
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CpuCounters:
-    """``time`` is in nanoseconds."""
+    """``time`` is in nanoseconds, ``utilisation`` in percent."""
 
     id: int
     time: int
+    utilisation: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class DiskCounters:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NicCounters:
+    """Rates are in octets a second."""
+
     device: str
     mac: str
     rx_octets: int
@@ -43,6 +46,8 @@ class NicCounters:
     tx_packets: int
     tx_errors: int
     tx_drop: int
+    rx_rate: int | None = None
+    tx_rate: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,12 +74,13 @@ def common(found: GuestDiagnostics) -> dict[str, Any]:
         "hypervisor_os": found.hypervisor_os,
         "num_cpus": len(found.cpus), "num_disks": len(found.disks), "num_nics": len(found.nics),
         "memory_details": {"maximum": found.memory // 1024, "used": found.memory_used // 1024},
-        "cpu_details": [{"id": cpu.id, "time": cpu.time, "utilisation": None} for cpu in found.cpus],
+        "cpu_details": [{"id": cpu.id, "time": cpu.time, "utilisation": cpu.utilisation} for cpu in found.cpus],
         "disk_details": [{"read_bytes": d.read_bytes, "read_requests": d.read_requests, "write_bytes": d.write_bytes,
                           "write_requests": d.write_requests, "errors_count": d.errors} for d in found.disks],
         "nic_details": [{"mac_address": n.mac, "rx_octets": n.rx_octets, "rx_errors": n.rx_errors, "rx_drop": n.rx_drop,
-                         "rx_packets": n.rx_packets, "rx_rate": None, "tx_octets": n.tx_octets,
-                         "tx_errors": n.tx_errors, "tx_drop": n.tx_drop, "tx_packets": n.tx_packets, "tx_rate": None}
+                         "rx_packets": n.rx_packets, "rx_rate": n.rx_rate, "tx_octets": n.tx_octets,
+                         "tx_errors": n.tx_errors, "tx_drop": n.tx_drop, "tx_packets": n.tx_packets,
+                         "tx_rate": n.tx_rate}
                         for n in found.nics]}
 
 

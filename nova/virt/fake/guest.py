@@ -13,6 +13,8 @@ _BOOT_READS = 262144
 _BOOT_WRITES = 5778432
 _BLOCK = 4096
 _FRAME = 80
+#: Percent of a processor that a guest takes which has nothing to do.
+_IDLE = 1
 
 
 class FakeInside(FakeHost, GuestAgent, Nmi, Diagnostics):
@@ -44,8 +46,8 @@ class FakeInside(FakeHost, GuestAgent, Nmi, Diagnostics):
                             _BOOT_WRITES * len(guest.boots), _BOOT_WRITES * len(guest.boots) // _BLOCK, 0)
         frames = spent // 10**7  # one a second
         nics = tuple(NicCounters(nic["device"], nic["address"], frames * _FRAME, frames, 0, 0, frames * _FRAME, frames,
-                                 0, 0) for nic in guest.nics)
+                                 0, 0, _FRAME, _FRAME) for nic in guest.nics)
         return GuestDiagnostics(
             state=PowerState(guest.power_state), driver="libvirt", hypervisor="fake", hypervisor_os="fake",
             memory=guest.memory_mb * 1024, memory_used=guest.memory_mb * 512,
-            cpus=tuple(CpuCounters(number, each) for number in range(guest.vcpus)), disks=(disk,), nics=nics)
+            cpus=tuple(CpuCounters(number, each, _IDLE) for number in range(guest.vcpus)), disks=(disk,), nics=nics)
