@@ -40,6 +40,7 @@ class Server:
         self._map: dict[int, Any] = {}
         self._task: concurrency.Task | None = None
         self._deadline: float | None = None
+        self._ordering, self._pulling = concurrency.Lock(), concurrency.Lock()
         self.port = 0
 
     def start(self) -> None:
@@ -54,6 +55,7 @@ class Server:
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
         self._server.channel_class = Channel
+        self._guard(self._server.trigger)
         self._task = concurrency.spawn(self._run, self._server, name="http")
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -61,8 +63,9 @@ class Server:
         server, self._server = self._server, None
         if server is None:
             return
-        self._deadline = concurrency.monotonic() + timeout
-        server.pull_trigger()
+        with self._ordering:
+            self._deadline = concurrency.monotonic() + timeout
+            server.pull_trigger()
         if self._task is not None:
             self._task.join(timeout + 5)
         if self._listen.startswith("unix:"):
@@ -78,7 +81,19 @@ class Server:
         server.task_dispatcher.shutdown(cancel_pending=True, timeout=0.5)
         if listening:
             wasyncore.dispatcher.close(server)
-        wasyncore.close_all(self._map, ignore_all=True)
+        with self._ordering, self._pulling:  # who stops us has pulled what is closed now
+            wasyncore.close_all(self._map, ignore_all=True)
+
+    def _guard(self, trigger: Any) -> None:
+        """A worker that answers late pulls no more: the descriptor that it would write to may be another's by then."""
+        pull = trigger._physical_pull
+
+        def guarded() -> None:
+            with self._pulling:
+                if not trigger._closed:
+                    pull()
+
+        trigger._physical_pull = guarded
 
 
 def _relax_collector() -> None:

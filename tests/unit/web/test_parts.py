@@ -153,6 +153,27 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=10).connect()
 
 
+def test_a_loop_that_ends_by_itself_waits_for_who_stops_it() -> None:
+    """It may look at its clock between the order to end and the pull that wakes it, which needs what the end closes."""
+    server = Server(make_front(), "127.0.0.1:0", 1)
+    server.start()
+    task, trigger = server._task, server._server.trigger
+    assert task is not None
+    pull = trigger._physical_pull
+    asked: list[None] = []
+
+    def late() -> None:
+        if not asked:
+            task.join(1.5)
+        asked.append(None)
+        pull()
+
+    trigger._physical_pull = late
+    server.stop()
+    assert task.join(120)
+    trigger.pull_trigger()  # as a worker does that was too slow: nothing is written to what is closed
+
+
 def test_a_unix_socket_left_behind_is_replaced(tmp_path: Path) -> None:
     listen = f"unix:{tmp_path / 'api.sock'}"
     front = make_front()
