@@ -32,6 +32,8 @@ KNOWN: dict[str, dict[str, list[str]]] = {
     "2.1": _BOTH | {
         # The request says neither a type nor has it a body; it was sent as a form then. The route begins with 2.26.
         "tag-add": ["status 404"],
+        # Network cards are called otherwise.
+        "server-diagnostics": ["body lacks vnet1_", "body has tap"],
         # There a search for a missing service failed.
         "volumes-proxy": ["status 503"],
         # Our fake hosts know their uptime.
