@@ -15,6 +15,7 @@ from nova import errors, states
 from nova.cells import Cell, Cells
 from nova.conductor.intervene import shape_of
 from nova.db.api import cells as mappings
+from nova.db.api import host_drains, host_fences
 from nova.db.api.tables import operations as api_operations
 from nova.db.api.tables import services as api_services
 from nova.db.cell import instances
@@ -69,6 +70,7 @@ def explain(api: Database, cells: Cells, uuid: str, patience: Patience) -> Expla
     found.facts["cell"] = cell.name
     try:
         _in_cell(found, cell, mapping, events, patience)
+        _of_host(found, api, uuid)
     except errors.Unavailable as e:
         found.facts["cell_answers"] = False
         found.say(f"Its cell {cell.name} does not answer now: {e.message} "
@@ -151,6 +153,25 @@ def _host(found: Explanation, host: str, service: dict[str, Any] | None, patienc
         found.say(f"Host {host} has signed off.")
     elif state != "up":
         found.say(f"Host {host} does not answer: it was last heard {age:.0f} s ago.")
+
+
+def _of_host(found: Explanation, api: Database, uuid: str) -> None:
+    """What operators or the watch over failing hosts do with its host."""
+    host = found.facts.get("host")
+    if not host:
+        return
+    with api.read() as conn:
+        fence = host_fences.find(conn).get(host)
+        drains = host_drains.find(conn, open_host=host)
+        mine = [r for d in drains for r in host_drains.servers_of(conn, d["uuid"]) if r["instance_uuid"] == uuid]
+    if fence is not None:
+        found.facts["fence"] = {k: fence[k] for k in ("state", "message", "attempts")}
+        found.say(f"Host {host} is held to have failed; its fence is {fence['state']}: "
+                  f"{fence['message'] or 'nothing is known yet'}")
+    for drain in drains:
+        found.facts["drain"] = {k: drain[k] for k in ("uuid", "kind", "mode", "parallel")}
+        state = f"; this server is {mine[0]['state']} there" if mine else ""
+        found.say(f"Host {host} is being emptied (nova-manage host drain-status {drain['uuid']}){state}.")
 
 
 def _at(database: Database, tables: OperationTables, rows: list[dict[str, Any]],

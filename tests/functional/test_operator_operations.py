@@ -12,8 +12,10 @@ from nova import errors
 from nova.cmd.manage.operations import described
 from nova.conductor import intervene
 from nova.conductor.why import Patience, explain
+from nova.db.api import host_fences
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell.tables import operations as cell_operations
+from nova.operations import drains
 from nova.store.operation_search import STATES, OperationSearch, Wanted
 from tests import edges
 from tests.functional import truth
@@ -202,6 +204,16 @@ def test_why_says_which_host_does_not_answer(cloud: Cloud, hanging: Any) -> None
     cloud.wait(lambda: "does not answer" in told(cloud, uuid), what="the host falls silent")
     assert "asks for its work when it starts" in told(cloud, uuid)
     assert explain(cloud.api, cloud.cells, uuid, PATIENCE).facts["host_state"] == "silent"
+
+
+def test_why_tells_what_becomes_of_the_host(cloud: Cloud, hanging: Any) -> None:
+    uuid, found, _ = hanging
+    host, cell = found.row["host"], found.cell.uuid
+    drains.accept(cloud.api, cloud.context(admin=True), drains.Wanted(host))
+    with cloud.api.write() as conn:
+        host_fences.confirm(conn, host, cell, None, "Seen by the night shift.")
+    cloud.wait(lambda: "this server is waiting there" in told(cloud, uuid))
+    assert "its fence is confirmed: Seen by the night shift." in told(cloud, uuid)
 
 
 def test_why_of_a_server_at_rest_and_of_none(cloud: Cloud) -> None:
