@@ -26,7 +26,7 @@ from nova.objects.store import Store
 from nova.objects.work import Work
 from nova.virt import diagnostics
 from nova.virt.interfaces import Console, Diagnostics
-from nova.workflow import Row, Runner
+from nova.workflow import Row, Runner, Workflows
 
 LOG = logging.getLogger(__name__)
 #: Seconds between two attempts to register: at the start of a whole site hosts come before their conductor.
@@ -62,12 +62,12 @@ class ComputeManager:
     """
 
     def __init__(self, settings: Settings, driver: Any, store: Store, networking: Networking, nudge: Any,
-                 upload: Upload, inventory_changed: Any = lambda: None) -> None:
+                 upload: Upload, inventory_changed: Any = lambda: None, workflows: Workflows = WORKFLOWS) -> None:
         self.settings, self.driver = settings, driver
         self._store, self._networking, self._upload = store, networking, upload
         self.service = Service.new(uuid=concurrency.uuid4(), host=settings.host, binary="nova-compute",
                                    topic="compute", version=settings.version, incarnation=concurrency.uuid4())
-        self._runner = Runner(StoreJournal(store), WORKFLOWS, level="host", host=settings.host, nudge=nudge)
+        self._runner = Runner(StoreJournal(store), workflows, level="host", host=settings.host, nudge=nudge)
         self._epochs = Epochs(settings.state_path / "epochs")
         self._reporter = Reporter(settings, driver, store, inventory_changed)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")

@@ -23,6 +23,8 @@ from nova.cells import Cells
 from nova.clients.nudges import Sender
 from nova.cmd.wiring import control, host
 from nova.cmd.wiring.presence import Presence
+from nova.compute.workflows import WORKFLOWS as ON_HOST
+from nova.conductor.workflows import WORKFLOWS as AT_API
 from nova.context import RequestContext, service_context
 from nova.db.api import cells as mappings
 from nova.db.api import tables as api_tables
@@ -35,6 +37,7 @@ from nova.operations import CreateRequest
 from nova.rpc.bus import OsloBus
 from nova.rpc.envelope import NullSigner
 from nova.rpc.envelope import Sender as BusSender
+from nova.workflow import Workflows
 
 IMAGE = {"id": "70a599e0-31e7-49b7-b260-868f441e862b", "min_disk": 0, "min_ram": 0, "size": 1000, "properties": {}}
 FLAVOR = {"flavorid": "1", "name": "m1.tiny", "memory_mb": 512, "vcpus": 1, "root_gb": 1, "ephemeral_gb": 0,
@@ -100,7 +103,8 @@ class Line(OsloBus):
 
 @dataclasses.dataclass
 class Cloud:
-    """``start()`` everything, ask ``operations``, look with ``servers``; ``drop`` loses nudges by label."""
+    """``start()`` everything, ask ``operations``, look with ``servers``; ``drop`` loses nudges by label. ``bound``
+    is given the workflows of each level and gives those that run."""
 
     path: Path
     conf: cfg.ConfigOpts
@@ -111,6 +115,7 @@ class Cloud:
     drop: Callable[[str], bool] = staticmethod(lambda label: False)
     synchronous: str = "NORMAL"
     cells_ttl: float = 5.0
+    bound: Callable[[Workflows], Workflows] = staticmethod(lambda workflows: workflows)
     cells_timeout: float = 5.0
     lines: dict[str, Line] = dataclasses.field(default_factory=dict)
     services: list[Any] = dataclasses.field(default_factory=list)
@@ -176,7 +181,7 @@ class Cloud:
 
         presence = Presence("ctl", "nova-conductor", concurrency.uuid4(), places, interval=self.conf.report_interval)
         return self._start(control.orchestrator_service(plane, "ctl", presence, image_source=self.image_source,
-                                                        drop=self.drop))
+                                                        drop=self.drop, workflows=self.bound(AT_API)))
 
     def start_cell_conductor(self, name: str) -> Any:
         database = self.database(name)
@@ -189,7 +194,7 @@ class Cloud:
     def start_host(self, name: str, cell: str) -> Any:
         bus = self.make_bus(cell, name, "nova-compute")
         service = host.compute_service(self.conf, bus, name, self.path / name, driver_name="fake", drop=self.drop,
-                                       upload=self.upload)
+                                       upload=self.upload, workflows=self.bound(ON_HOST))
         self.hosts[name], self.lines[name] = service, bus
         self.cells_of_hosts[name] = cell
         return self._start(service)

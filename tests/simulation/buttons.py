@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable
+from typing import Any
 
 from nova import concurrency, errors
 from nova.context import RequestContext
@@ -66,8 +67,15 @@ KEPT: dict[str, Button] = {
 }
 
 _OTHER = FLAVOR | {"flavorid": "2", "vcpus": 2, "memory_mb": 1024, "root_gb": 2}
+
+
+def _another_flavor(press: Press) -> dict[str, Any]:
+    has = press.operations.deps.servers.show(press.context, press.uuid)["flavorid"]
+    return _OTHER if has == FLAVOR["flavorid"] else FLAVOR
+
+
 MOVES: dict[str, Button] = {
-    "resize": lambda p: p.operations.resize(p.context, p.uuid, p.rng.choice([FLAVOR, _OTHER])),
+    "resize": lambda p: p.operations.resize(p.context, p.uuid, _another_flavor(p)),
     "migrate": lambda p: p.operations.migrate(p.admin, p.uuid),
     "live migrate": lambda p: p.operations.live_migrate(p.admin, p.uuid),
     "confirm": lambda p: p.operations.confirm_resize(p.context, p.uuid),

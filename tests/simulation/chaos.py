@@ -201,7 +201,10 @@ class Chaos:
         must = {u for u, row in shown.items() if row["vm_state"] in WITH_GUEST}
         may = {u for u, row in shown.items() if row["vm_state"] == "error" and row["host"]}
         assert must <= left <= must | may, (must, left, may)
-        assert Auditor(cloud.api, cloud.cells).scan() == []
+        aside = [u for service in cloud.hosts.values() for u in service.manager.driver.list_aside()]
+        resized = {u for u, row in shown.items() if row["vm_state"] == "resized"}
+        assert len(aside) == len(set(aside)) and resized <= set(aside) <= resized | may, (aside, resized)
+        assert (found := Auditor(cloud.api, cloud.cells).scan()) == [], found
         self.check_images({u for u, row in shown.items() if row["vm_state"].startswith("shelved")})
 
     def check_images(self, shelved: set[str]) -> None:

@@ -108,7 +108,7 @@ def _story(chaos: Chaos, case: Case | None, operation: str) -> list[tuple[str, s
         uuid = cloud.boot()[0]
         cloud.wait_state(uuid, "active")
         for name in FIRST.get(operation, ()):
-            _press(chaos, name, uuid)
+            press(chaos, name, uuid)
             chaos.settle()
         source = cloud.server(uuid)["host"] or "host1"  # type: ignore[index]
         way.hosts = {"source host": source, "target host": next(h for h in sorted(cloud.hosts) if h != source)}
@@ -116,7 +116,7 @@ def _story(chaos: Chaos, case: Case | None, operation: str) -> list[tuple[str, s
         if operation == DELETE:
             cloud.operations.delete(cloud.context(), uuid)
         else:
-            _press(chaos, operation, uuid)
+            press(chaos, operation, uuid)
     chaos.settle()
     chaos.sim.crash = lambda label, node: False
     chaos.faults.down, way.back_at = False, 0.0
@@ -126,7 +126,7 @@ def _story(chaos: Chaos, case: Case | None, operation: str) -> list[tuple[str, s
     return way.passed
 
 
-def _press(chaos: Chaos, name: str, uuid: str) -> None:
+def press(chaos: Chaos, name: str, uuid: str) -> None:
     cloud = chaos.cloud
     BUTTONS[name](Press(cloud.operations, cloud.context(), cloud.context(admin=True), uuid, chaos.sim.rng))
 

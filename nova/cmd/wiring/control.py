@@ -39,9 +39,8 @@ from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.reclaim import Reclaimer
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.stale import StaleBuilds
+from nova.conductor.unconfirmed import Unconfirmed
 from nova.conductor.usage_audit import UsageAudits
-from nova.conductor.unconfirmed import Unconfirmed
-from nova.conductor.unconfirmed import Unconfirmed
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -52,6 +51,7 @@ from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
 from nova.store.cell import CellStore
 from nova.store.secrets import Sealer
+from nova.workflow import Workflows
 
 if TYPE_CHECKING:
     from nova.operations import Operations
@@ -147,7 +147,7 @@ class OrchestratorService:
 
 
 def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, image_source: Any,
-                         drop: Drop = nothing_dropped) -> OrchestratorService:
+                         drop: Drop = nothing_dropped, workflows: Workflows = WORKFLOWS) -> OrchestratorService:
     """Consumes ``orchestrator`` on the API bus and on the bus of every cell."""
     conf = plane.conf
     sender = NudgeSender(drop=drop)
@@ -160,7 +160,7 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
                               Quota(conf), Snapshots.from_conf(conf, plane.api), conf.lease,
                               conf.shelved_offload_time, tidy, sealer=Sealer.from_conf(conf))
-    orchestrator = Orchestrator(environment, WORKFLOWS, sender, lease=conf.lease, workers=conf.workers,
+    orchestrator = Orchestrator(environment, workflows, sender, lease=conf.lease, workers=conf.workers,
                                 host=host)
     inventories = Inventories(plane.api, plane.cells)
     janitor = Janitor(orchestrator, sender, interval=conf.report_interval, lease=conf.lease,
@@ -186,8 +186,6 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
         keepers.append(availability(plane))
     if conf.instance_usage_audit:
         keepers.append(UsageAudits(plane.cells, period=conf.instance_usage_audit_period))
-    if conf.resize_confirm_window:
-        keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.resize_confirm_window:
         keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.reclaim_instance_interval:

@@ -15,12 +15,13 @@ from nova.clients.store import RemoteStore
 from nova.compute.chores import ImageAging
 from nova.compute.endpoint import ComputeEndpoint
 from nova.compute.manager import ComputeManager, Settings
+from nova.compute.workflows import WORKFLOWS
 from nova.conf.image_cache import unused_seconds
 from nova.context import service_context
 from nova.network.build import network_manager
 from nova.network.endpoint import NetworkEndpoint
 from nova.virt import registry
-from nova.workflow import Row
+from nova.workflow import Row, Workflows
 
 
 class RemoteNetworking:
@@ -97,7 +98,8 @@ def upload_file(url: str, path: Path) -> None:
 
 def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_name: str, store: Any = None,
                     upload: Callable[[str, Path], None] = upload_file,
-                    drop: Callable[[str], bool] = lambda label: False) -> ComputeService:
+                    drop: Callable[[str], bool] = lambda label: False,
+                    workflows: Workflows = WORKFLOWS) -> ComputeService:
     """nova-compute for ``host`` on the bus of its cell."""
     sender = NudgeSender(drop=drop)
     driver = registry.load(driver_name, conf, host, state_path)
@@ -108,7 +110,7 @@ def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_
 
     networking = RemoteNetworking(bus, host) if driver.capabilities.data_plane else NoDataPlane()
     manager = ComputeManager(settings_of(conf, host, state_path), driver, store or RemoteStore(bus), networking,
-                             nudge_up, upload)
+                             nudge_up, upload, workflows=workflows)
     server = bus.serve("compute", host, [ComputeEndpoint(manager)], workers=conf.workers)
     return ComputeService(manager, sender, server)
 
