@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -151,6 +151,11 @@ def _check(request: CreateRequest) -> None:
         raise errors.Invalid("min_count must be <= max_count")
     if image is None:
         raise errors.Invalid("Invalid image identifier or unable to use as a boot source: give imageRef.")
+    check_image(flavor, image)
+
+
+def check_image(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> None:
+    """Raises Invalid when a server of the flavor cannot boot from the image."""
     if image.get("min_ram") and image["min_ram"] > flavor["memory_mb"]:
         raise errors.Invalid("Flavor's memory is too small for requested image.")
     asked = Wishes(flavor.get("extra_specs") or {}, image.get("properties") or {})

@@ -19,7 +19,7 @@ from nova.workflow.operations import EVACUATE
 
 
 def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *, force: bool = False,
-             stopped: bool = False) -> dict[str, Any]:
+             stopped: bool = False, password: str | None = None) -> dict[str, Any]:
     """``force``: without asking the filters whether ``host`` will do. ``stopped``: the guest is built and not started.
     Returns the operation. Raises Invalid for a host that is not down, or a target that cannot be one."""
     cell, server = located(deps, context, uuid)
@@ -42,7 +42,8 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
         return {"source_compute": fresh["host"], "source_node": fresh["node"], "status": "accepted",
                 "old_instance_type_id": number, "new_instance_type_id": number}
 
-    return accept_at_api(deps, context, uuid, EVACUATE, "evacuate", "evacuate", prepare=prepare, data=data)
+    return accept_at_api(deps, context, uuid, EVACUATE, "evacuate", "evacuate", prepare=prepare, data=data,
+                         secrets={"admin_pass": password} if password else None)
 
 
 def _check_target(deps: Deps, cell: Cell, server: dict[str, Any], host: str) -> None:

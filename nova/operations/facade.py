@@ -12,6 +12,7 @@ from nova.operations import copies, deferred, details, interfaces, live_migratio
 from nova.operations import create as creation
 from nova.operations import delete as deletion
 from nova.operations import evacuate as evacuation
+from nova.operations import rebuild as rebuilding
 from nova.operations import rescue as rescuing
 from nova.operations import resize as moving
 from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
@@ -147,9 +148,12 @@ class Operations:
         accept_on_host(self.deps, context, uuid, TRIGGER_CRASH_DUMP, "crash_dump", "trigger_crash_dump", {},
                        unable=errors.Invalid)
 
+    def rebuild(self, context: RequestContext, uuid: str, request: rebuilding.RebuildRequest) -> None:
+        rebuilding.rebuild(self.deps, context, uuid, request)
+
     def evacuate(self, context: RequestContext, uuid: str, host: str | None = None, *, force: bool = False,
-                 stopped: bool = False) -> dict[str, Any]:
-        return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped)
+                 stopped: bool = False, password: str | None = None) -> dict[str, Any]:
+        return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped, password=password)
 
     # -- interfaces ----------------------------------------------------------------------------------------------------
     def attach_interface(self, context: RequestContext, uuid: str, *, network: str | None = None,

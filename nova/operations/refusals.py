@@ -34,7 +34,6 @@ _NO_VOLUMES = "there is no volume service"
 _NO_SHARES = "there is no share service"
 
 REFUSALS: dict[str, Refusal] = {
-    "rebuild": Refusal("rebuild", "rebuild", "its host cannot replace the root disk"),
     "inject_network_info": Refusal("change_network", "injectNetworkInfo", virt.Injection),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),
     "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),

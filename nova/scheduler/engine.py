@@ -136,7 +136,9 @@ def sift(spec: RequestSpec, hosts: Sequence[HostState],
     for check in (_TARGET, *filters):
         if not left:
             break
-        if (forced and not check.always) or not check.applies(spec):
+        if (forced and not check.always) or (spec.rebuild and check is not _TARGET and not check.on_rebuild):
+            continue
+        if not check.applies(spec):
             continue
         left, refused = check.sift(left, spec)
         if refused:

@@ -65,7 +65,8 @@ class SchedulerManager(Endpoint):
                 spec = locate(conn, spec, self._cache)
         decision = engine.decide(spec, hosts, self._options, concurrency.random())
         if decision.selected is not None:
-            self._cache.consume(decision.selected.uuid, spec.resources)
+            if not spec.rebuild:
+                self._cache.consume(decision.selected.uuid, spec.resources)
         elif not fresh:
             return self._decide(spec, True)  # what is counted may be behind: a refusal is only told of a fresh view
         ranked = [engine.selection(host).to_dict() for host in decision.ranked.hosts[:_RANKED]]

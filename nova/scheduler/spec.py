@@ -28,7 +28,8 @@ class RequestSpec:
     """One server to be placed (``num`` of the same kind, when several are asked for in one request).
 
     ``force_host`` and ``force_node`` take that host whatever most filters say; ``requested_destination`` ({"host",
-    "node"}) restricts the choice to it with all filters. ``located`` tells the hosts of the servers that hints name.
+    "node"}) restricts the choice to it with all filters. ``rebuild``: the server is there, only filters that
+    look at its image are asked. ``located`` tells the hosts of the servers that hints name.
     """
 
     instance_uuid: str
@@ -46,6 +47,7 @@ class RequestSpec:
     num: int = 1
     ignore_hosts: tuple[str, ...] = ()
     only_cell: str | None = None
+    rebuild: bool = False
     located: Mapping[str, str] = dataclasses.field(default_factory=dict)
     required_traits: frozenset[str] = frozenset()
     forbidden_traits: frozenset[str] = frozenset()

@@ -328,6 +328,15 @@ class LiveMigration(abc.ABC):
         """Source: nothing is left of a guest that has arrived elsewhere."""
 
 
+class Rebuild(abc.ABC):
+    """To make a guest's disks anew where it is."""
+
+    @abc.abstractmethod
+    def rebuild(self, guest: GuestSpec, *, preserve_ephemeral: bool, progress: Progress = no_progress) -> None:
+        """Have the guest off, with fresh disks from its image; ephemeral space may be kept. Repeated, they are made
+        once more: nothing has run from them yet."""
+
+
 class Rescue(abc.ABC):
     """To boot a guest from a rescue image with its own disk beside it."""
 
@@ -345,7 +354,7 @@ class Rescue(abc.ABC):
 #: Every interface that a driver may implement.
 ABILITIES: tuple[type, ...] = (
     Lifecycle, Inventory, Console, Events, ImageCache, Pause, Suspend, Interfaces, Volumes, Snapshots, Resize,
-    LiveMigration, Rescue, GuestAgent, Nmi, Diagnostics, Injection)
+    LiveMigration, Rebuild, Rescue, GuestAgent, Nmi, Diagnostics, Injection)
 
 
 def abilities_of(driver: Driver) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ PROCESSES = ("api", "scheduler", "orchestrator", "conductor", "compute")
 #: All of them in one.
 STANDALONE = "standalone"
 MOMENTS = ("before", "after")
+#: Stands for the image's id in bodies.
+THE_IMAGE = "the image"
 #: Which process runs the steps of a level.
 RUNS = {"api": "orchestrator", "host": "compute"}
 
@@ -130,6 +132,7 @@ _ATTACH = Act({"interfaceAttachment": {}}, ACTIVE, path="/os-interface")
 ATTACH = after(_ATTACH, "a server gets another interface")
 ATTACH_FAILS = after(_ATTACH, "its host cannot plug it in", fails="fake.attach_interface")
 DETACH = after(Act(None, ACTIVE, method="DELETE", path="/os-interface/{port}"), "a server's interface is pulled out")
+REBUILD = after(Act({"rebuild": {"imageRef": THE_IMAGE}}, ACTIVE), "a running server gets new disks")
 
 #: action.step → scenario. A step that is not here fails the suite.
 SCENARIOS = {
@@ -157,6 +160,7 @@ SCENARIOS = {
         "choose", "examine", "prepare", "migrate", "switch", "arrive", "leave", "settle")},
     "live-migration.another": LIVE_REFUSED,
     "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
+    **{f"rebuild.{step}": REBUILD for step in ("check", "replace", "spawn")},
     "evacuate.claim": EVACUATE, "evacuate.move": EVACUATE, "evacuate.elsewhere": NO_HOST_TAKES_IT,
     "evacuate.fence": EVACUATE, "evacuate.rebuild": EVACUATE, "evacuate.settle": EVACUATE,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.crash.cases import Act
+from tests.crash.cases import THE_IMAGE, Act
 
 
 class User:
@@ -66,7 +66,8 @@ class User:
         path = act.path.format(port=self._port(server)) if "{port}" in act.path else act.path
         waits = act.path == "/os-interface"
         try:
-            answer = self._admin.request(act.method, server + path, timeout=3 if waits else 30, json=act.body,
+            answer = self._admin.request(act.method, server + path, timeout=3 if waits else 30,
+                                         json=self._named(act.body),
                                          headers={"OpenStack-API-Version": f"compute {act.version}"})
         except (requests.ConnectionError, requests.ReadTimeout):
             if not waits:
@@ -79,6 +80,11 @@ class User:
         answer.raise_for_status()
         port: str = answer.json()["interfaceAttachments"][-1]["port_id"]
         return port
+
+    def _named(self, body: Any) -> Any:
+        if isinstance(body, dict):
+            return {name: self._named(value) for name, value in body.items()}
+        return self._image if body == THE_IMAGE else body
 
     def _force_down(self, uuid: str) -> None:
         found = self._admin.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=30)

@@ -16,7 +16,8 @@ from nova import concurrency, errors
 from nova.context import RequestContext
 from nova.db.cell.tables import services
 from nova.operations import Operations, deferred
-from tests.functional.cloud import FLAVOR
+from nova.operations.rebuild import RebuildRequest
+from tests.functional.cloud import FLAVOR, IMAGE
 from tests.simulation.chaos import Chaos
 
 
@@ -107,6 +108,7 @@ def evacuate(press: Press) -> None:
 
 REBUILDS: dict[str, Button] = {
     "evacuate": evacuate,
+    "rebuild": lambda p: p.operations.rebuild(p.context, p.uuid, RebuildRequest(IMAGE)),
 }
 
 RESCUES: dict[str, Button] = {

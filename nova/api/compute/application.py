@@ -141,7 +141,8 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
         (server_actions.ROUTES, server_actions.ServerActions(deps.operations, deps.servers)),
         (server_copies.ROUTES, server_copies.ServerCopies(deps.api, deps.operations, hosts, deps.quota,
                                                           deps.conf.image.public_endpoint)),
-        (server_rebuilds.ROUTES, server_rebuilds.ServerRebuilds(deps.operations, deps.conf)),
+        (server_rebuilds.ROUTES, server_rebuilds.ServerRebuilds(
+            deps.api, deps.servers, deps.operations, deps.images, hosts, deps.conf)),
         (server_rescues.ROUTES, server_rescues.ServerRescues(deps.operations, deps.images, deps.conf)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from nova import errors
-from nova.api.compute import block_devices, passwords
+from nova.api.compute import passwords
 from nova.api.compute import schemas as s
 from nova.api.compute.hosts import Hosts
 from nova.api.compute.numbers import to_int
@@ -77,7 +77,7 @@ class CreateReader:
             self._check_metadata(conn, request, wanted.get("metadata") or {})
             files = self._files(conn, request, wanted.get("personality") or [])
             flavor = flavor_of(conn, request, str(wanted["flavorRef"]))
-            key = _key(conn, request, wanted.get("key_name"))
+            key = key_of(conn, request, wanted.get("key_name"))
             group = _group(conn, request, hints.get("group"))
             security_groups = _security_groups(conn, request, wanted)
         if not flavor["root_gb"] and image is not None:
@@ -167,7 +167,6 @@ def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
 
 def _refuse_unknown_machinery(wanted: dict[str, Any]) -> None:
     """What needs parts of the cloud that are not there is said at once, not lost on the way."""
-    block_devices.check(wanted)
     if wanted.get("block_device_mapping"):
         raise errors.Invalid("Block Device Mapping is Invalid: this cloud has no volume service.")
     if wanted.get("trusted_image_certificates"):
@@ -209,7 +208,7 @@ def flavor_of(conn: sa.Connection, request: Request, flavorid: str) -> dict[str,
     return flavors.flavor_of(row)
 
 
-def _key(conn: sa.Connection, request: Request, name: str | None) -> dict[str, Any] | None:
+def key_of(conn: sa.Connection, request: Request, name: str | None) -> dict[str, Any] | None:
     if name is None:
         return None
     row = keypairs.get(conn, request.context.user_id or "", name)

@@ -32,7 +32,6 @@ ROUTES = (
     _action("unpause", "unpause", "os-pause-server:unpause", "Thaw the processors"),
     _action("suspend", "suspend", "os-suspend-server:suspend", "Save the memory to disk"),
     _action("resume", "resume", "os-suspend-server:resume", "Go on from saved memory"),
-    _action("rebuild", "rebuild", "servers:rebuild", "Replace the root disk", bodies.REBUILD),
     _action("resize", "resize", "servers:resize", "Change the flavor", bodies.RESIZE),
     _action("confirmResize", "confirm_resize", "servers:confirm_resize", "Keep the new flavor", success=204),
     _action("revertResize", "revert_resize", "servers:revert_resize", "Go back to the old flavor"),
@@ -72,12 +71,6 @@ class ServerRequests:
 
     def resume(self, request: Request) -> None:
         self._operations.resume(request.context, request.match["id"])
-
-    def rebuild(self, request: Request) -> None:
-        wanted = request.body_json["rebuild"]
-        if wanted.get("trusted_image_certificates"):
-            request.authorize(_RULE + "servers:rebuild:trusted_certs")
-        self._refuse(request, "rebuild", lambda: self._check_image(request, wanted["imageRef"]))
 
     def resize(self, request: Request) -> None:
         self._operations.check_state(request.context, request.match["id"], "resize", "resize")

@@ -9,6 +9,7 @@ from nova.compute.workflows.interface import ATTACH_INTERFACE_ON_HOST, DETACH_IN
 from nova.compute.workflows.live_migration import LIVE_MIGRATION_ON_HOST
 from nova.compute.workflows.pause import PAUSE_ON_HOST, UNPAUSE_ON_HOST
 from nova.compute.workflows.power import REBOOT_ON_HOST, START_ON_HOST, STOP_ON_HOST
+from nova.compute.workflows.rebuild import REBUILD_ON_HOST
 from nova.compute.workflows.rescue import RESCUE_ON_HOST, UNRESCUE_ON_HOST
 from nova.compute.workflows.resize import CONFIRM_ON_HOST, MIGRATE_ON_HOST, RESIZE_ON_HOST, REVERT_ON_HOST
 from nova.compute.workflows.shelve import SHELVE_OFFLOAD_ON_HOST, SHELVE_ON_HOST, UNSHELVE_ON_HOST
@@ -24,4 +25,4 @@ WORKFLOWS = Workflows([
                        SOFT_DELETE_ON_HOST, RESTORE_ON_HOST,
                        SNAPSHOT_ON_HOST, BACKUP_ON_HOST, SHELVE_ON_HOST, SHELVE_OFFLOAD_ON_HOST, UNSHELVE_ON_HOST,
                        RESIZE_ON_HOST, MIGRATE_ON_HOST, CONFIRM_ON_HOST, REVERT_ON_HOST, LIVE_MIGRATION_ON_HOST,
-                       EVACUATE_ON_HOST, RESCUE_ON_HOST, UNRESCUE_ON_HOST])
+                       EVACUATE_ON_HOST, REBUILD_ON_HOST, RESCUE_ON_HOST, UNRESCUE_ON_HOST])

@@ -18,10 +18,12 @@ Refused = list[tuple[HostState, str]]
 
 
 class Filter(abc.ABC):
-    """``label`` stands for the filter in messages; ``always`` filters also run for a forced host."""
+    """``label`` stands for the filter in messages; ``always`` filters also run for a forced host, ``on_rebuild`` ones
+    for a server that gets another image where it is."""
 
     label: ClassVar[str] = ""
     always: ClassVar[bool] = False
+    on_rebuild: ClassVar[bool] = False
 
     def applies(self, spec: RequestSpec) -> bool:
         """False when this request cannot be refused by this filter; it is then left out at no cost per host."""

@@ -28,6 +28,7 @@ class ImagePropertiesFilter(Filter):
     """An image that states nothing runs anywhere."""
 
     label = "image properties"
+    on_rebuild = True
 
     def applies(self, spec: RequestSpec) -> bool:
         properties = spec.image_properties

@@ -10,6 +10,7 @@ class TraitsFilter(Filter):
     """``trait:NAME`` = required or forbidden."""
 
     label = "traits"
+    on_rebuild = True
 
     def applies(self, spec: RequestSpec) -> bool:
         return bool(spec.required_traits or spec.forbidden_traits)

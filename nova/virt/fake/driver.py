@@ -18,6 +18,7 @@ from nova.virt.fake.interfaces import FakeInterfaces
 from nova.virt.fake.lifecycle import FakeLifecycle
 from nova.virt.fake.live_migration import FakeLiveMigration
 from nova.virt.fake.pause import FakePause
+from nova.virt.fake.rebuild import FakeRebuild
 from nova.virt.fake.rescue import FakeRescue
 from nova.virt.fake.resize import FakeResize
 from nova.virt.fake.snapshots import FakeSnapshots
@@ -33,8 +34,8 @@ VERSION = 1_000_000
 
 
 class FakeDriver(
-    FakeLifecycle, FakeSnapshots, FakePause, FakeInside, FakeInterfaces, FakeResize, FakeLiveMigration, FakeRescue,
-    Inventory, Console, Driver,
+    FakeLifecycle, FakeSnapshots, FakePause, FakeInside, FakeInterfaces, FakeResize, FakeRebuild, FakeLiveMigration,
+    FakeRescue, Inventory, Console, Driver,
 ):
     """One fake host. Any number of them live in one process."""
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
 
@@ -80,6 +80,17 @@ class GuestDisks:
                 self._root(guest, directory, backend, progress)
             else:
                 self._blank(guest, directory, backend, name)
+
+    def discard(self, uuid: str, keep: Sequence[str]) -> None:
+        """The disks of a guest go, but for those to ``keep``; how each is kept stays as it was chosen."""
+        directory = self._instances / uuid
+        for name, maker in imagebackend.kept(directory).items():
+            if name in keep:
+                continue
+            if name != CONFIG:
+                imagebackend.by_name(maker, self._conf).remove(directory, name)
+            (directory / name).unlink(missing_ok=True)
+        (directory / RESCUE).unlink(missing_ok=True)
 
     def remove(self, uuid: str) -> None:
         """What disks of a guest lie outside of its directory."""

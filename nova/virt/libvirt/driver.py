@@ -20,6 +20,7 @@ from nova.virt.libvirt.interfaces import LibvirtInterfaces
 from nova.virt.libvirt.inventory import LibvirtInventory
 from nova.virt.libvirt.live_migration import LibvirtLiveMigration
 from nova.virt.libvirt.pause import LibvirtPause
+from nova.virt.libvirt.rebuild import LibvirtRebuild
 from nova.virt.libvirt.rescue import LibvirtRescue
 from nova.virt.libvirt.resize import LibvirtResize
 from nova.virt.libvirt.snapshots import LibvirtSnapshots
@@ -35,8 +36,8 @@ CAPABILITIES = Capabilities(
 
 
 class LibvirtDriver(
-    Driver, LibvirtLiveMigration, LibvirtResize, LibvirtPause, LibvirtInside, LibvirtInterfaces, LibvirtSnapshots,
-    LibvirtRescue, LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache,
+    Driver, LibvirtLiveMigration, LibvirtResize, LibvirtRebuild, LibvirtPause, LibvirtInside, LibvirtInterfaces,
+    LibvirtSnapshots, LibvirtRescue, LibvirtInventory, LibvirtConsole, LibvirtEvents, ImageCache,
 ):
     """Guests on one libvirt daemon."""
 

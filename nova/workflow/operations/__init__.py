@@ -9,6 +9,7 @@ from nova.workflow.operations.interface import ATTACH_INTERFACE, DETACH_INTERFAC
 from nova.workflow.operations.live_migration import LIVE_MIGRATION
 from nova.workflow.operations.pause import PAUSE, UNPAUSE
 from nova.workflow.operations.power import REBOOT, START, STOP
+from nova.workflow.operations.rebuild import REBUILD
 from nova.workflow.operations.rescue import RESCUE, UNRESCUE
 from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from nova.workflow.operations.shelve import SHELVE, SHELVE_OFFLOAD, UNSHELVE
@@ -19,7 +20,7 @@ from nova.workflow.operations.suspend import RESUME, SUSPEND
 SHAPES = (CHANGE_PASSWORD, TRIGGER_CRASH_DUMP, ATTACH_INTERFACE, DETACH_INTERFACE,
           CREATE, DELETE, DELETE_UNPLACED, START, STOP, REBOOT, PAUSE, UNPAUSE, SUSPEND, RESUME, SOFT_DELETE,
           RESTORE, RESIZE, MIGRATE, CONFIRM, REVERT, LIVE_MIGRATION,
-          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE, RESCUE, UNRESCUE)
+          SNAPSHOT, BACKUP, SHELVE, SHELVE_OFFLOAD, UNSHELVE, EVACUATE, REBUILD, RESCUE, UNRESCUE)
 
 __all__ = [
     "ATTACH_INTERFACE",
@@ -35,6 +36,7 @@ __all__ = [
     "MIGRATE",
     "PAUSE",
     "REBOOT",
+    "REBUILD",
     "RESCUE",
     "RESIZE",
     "RESTORE",

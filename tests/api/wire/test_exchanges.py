@@ -17,7 +17,6 @@ from tests.api.wire import cloud, replay
 
 #: Actions that our fake hosts declare they cannot do, and what they are refused with.
 _LACKING = {
-    "action-rebuild": 409,
     # What undoes or ends them is then refused for the state that the server is in.
 }
 _BOTH = {name: [f"status {status}"] for name, status in _LACKING.items()} | {
