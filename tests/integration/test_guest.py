@@ -39,11 +39,12 @@ class Standalone:
     def run(self, *words: str) -> str:
         return self.site.module("nova.cmd.standalone", *words, "--state-dir", self.directory)
 
-    def boot(self, name: str) -> Any:
+    def boot(self, name: str, **more: Any) -> Any:
         """A server, ACTIVE, whose guest has told its address and asks for a login."""
         image = self.demo.image.find_image("guest")
         flavor = self.demo.compute.find_flavor("m1.nano")
-        server = self.demo.compute.create_server(name=name, image_id=image.id, flavor_id=flavor.id, networks="auto")
+        server = self.demo.compute.create_server(name=name, image_id=image.id, flavor_id=flavor.id, networks="auto",
+                                                 **more)
         server = self.demo.compute.wait_for_server(server, wait=PATIENCE)
         self.wait_boots(server, 1)
         return server
@@ -101,13 +102,15 @@ def nothing_left(cloud: Standalone) -> Iterator[None]:
 
 def test_a_guest_boots_stops_starts_and_reboots(cloud: Standalone) -> None:
     name = """<server a="1">&amp; 'ü' ]]> \\"""
-    server = cloud.boot(name)
+    server = cloud.boot(name, config_drive=True)
     address, router = DHCP.findall(cloud.console(server))[0]
     assert [a["addr"] for a in server.addresses["private"]] == [address]
     domain = cloud.site.domain_xml(server.id)
     assert domain.findtext("metadata/{*}guest/{*}name") == name == server.name
     mac = server.addresses["private"][0]["OS-EXT-IPS-MAC:mac_addr"]
     assert domain.find("devices/interface/mac").get("address") == mac
+    assert cloud.demo.compute.get_server(server).has_config_drive == "True"
+    assert domain.find("devices/disk[@device='cdrom']/source").get("file").endswith("/disk.config")
     processor = set(Path("/proc/cpuinfo").read_text().split())
     assert domain.get("type") == ("kvm" if processor & {"vmx", "svm"} and Path("/dev/kvm").exists() else "qemu")
     assert cloud.site.run("ip", "-4", "-o", "addr", "show", "to", f"{router}/32")  # its gateway is this host
