@@ -19,6 +19,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES
+from nova.virt.fake.host import ASIDE
 
 #: States in which a server has a guest on its host and nowhere else.
 WITH_GUEST = frozenset({"active", "stopped", "paused", "suspended", "rescued", "resized", "shelved", "soft-delete"})
@@ -107,6 +108,8 @@ class Truth:
                 good = row is not None and (row["vm_state"], row["task_state"], row["deleted"]) == (end, None, False)
                 found += [] if good else [f"{uuid} must be {end} and is {row}"]
                 wanted = [row["host"]] if row is not None and end in WITH_GUEST else None
+            if (guests.pop(uuid + ASIDE, None) is not None) != (end == "resized"):
+                found.append(f"{uuid} ({end}): its former disks must be there while it is resized, and only then")
             if guests.pop(uuid, None) != wanted:
                 found.append(f"{uuid} ({end}) has guests on {self.guests().get(uuid)}, not {wanted}")
         found += [f"guest of nobody: {uuid} on {hosts}" for uuid, hosts in guests.items()]
