@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,21 +23,25 @@ from nova.operations.acceptance import (
 from nova.workflow.operations import BACKUP, SHELVE, SHELVE_OFFLOAD, SNAPSHOT, UNSHELVE
 from nova.workflow.shape import Shape
 
+Tell = Callable[[str], object]
 #: Stands for "the zone is not to be changed", for None means "in no certain zone".
 UNCHANGED = "\0unchanged"
 
 
-def snapshot(deps: Deps, context: RequestContext, uuid: str, name: str, metadata: dict[str, str]) -> str:
-    """Returns the id of the image, which is there from now on, queued."""
-    return _with_image(deps, context, uuid, SNAPSHOT, ("snapshot", "createImage"), name, ("snapshot", metadata), {})
+def snapshot(deps: Deps, context: RequestContext, uuid: str, name: str, metadata: dict[str, str],
+             tell: Tell = lambda image: None) -> str:
+    """Returns the id of the image, which is there from now on, queued. ``tell`` is called with it in the transaction
+    that accepts the operation."""
+    return _with_image(deps, context, uuid, SNAPSHOT, ("snapshot", "createImage"), name, ("snapshot", metadata), {},
+                       tell)
 
 
 def backup(deps: Deps, context: RequestContext, uuid: str, name: str, backup_type: str, rotation: int,
-           metadata: dict[str, str]) -> str:
+           metadata: dict[str, str], tell: Tell = lambda image: None) -> str:
     """As :func:`snapshot`; beyond ``rotation`` backups of the type the oldest go, this one too when it is 0."""
     return _with_image(deps, context, uuid, BACKUP, ("backup", "createBackup"), name,
                        ("backup", metadata | {"backup_type": backup_type}),
-                       {"backup_type": backup_type, "rotation": rotation})
+                       {"backup_type": backup_type, "rotation": rotation}, tell)
 
 
 def shelve(deps: Deps, context: RequestContext, uuid: str) -> None:
@@ -46,7 +51,7 @@ def shelve(deps: Deps, context: RequestContext, uuid: str) -> None:
 
 
 def _with_image(deps: Deps, context: RequestContext, uuid: str, shape: Shape, names: tuple[str, str], name: str,
-                kind: tuple[str, dict[str, str]], more: dict[str, Any]) -> str:
+                kind: tuple[str, dict[str, str]], more: dict[str, Any], tell: Tell = lambda image: None) -> str:
     """The operation first, then the image's record: whatever happens between the two, the operation makes good."""
     transition, said = names
     _, server = located(deps, context, uuid)
@@ -56,6 +61,7 @@ def _with_image(deps: Deps, context: RequestContext, uuid: str, shape: Shape, na
     def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
         if living_host(conn, fresh["host"], deps.lease) is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
+        tell(str(image["id"]))
         return {"image": image, "host": fresh["host"]} | more, {}
 
     row = accept_at_api(deps, context, uuid, shape, transition, said, prepare=prepare)

@@ -119,14 +119,15 @@ class Operations:
 
     # -- images --------------------------------------------------------------------------------------------------------
 
-    def create_image(self, context: RequestContext, uuid: str, name: str, metadata: dict[str, str]) -> str:
-        """Returns the image's id."""
-        return copies.snapshot(self.deps, context, uuid, name, metadata)
+    def create_image(self, context: RequestContext, uuid: str, name: str, metadata: dict[str, str],
+                     tell: copies.Tell = lambda image: None) -> str:
+        """Returns the image's id; ``tell`` is called with it in the transaction that accepts it."""
+        return copies.snapshot(self.deps, context, uuid, name, metadata, tell)
 
     def create_backup(self, context: RequestContext, uuid: str, name: str, backup_type: str, rotation: int,
-                      metadata: dict[str, str]) -> str:
-        """Returns the image's id."""
-        return copies.backup(self.deps, context, uuid, name, backup_type, rotation, metadata)
+                      metadata: dict[str, str], tell: copies.Tell = lambda image: None) -> str:
+        """As :meth:`create_image`."""
+        return copies.backup(self.deps, context, uuid, name, backup_type, rotation, metadata, tell)
 
     def shelve(self, context: RequestContext, uuid: str) -> None:
         copies.shelve(self.deps, context, uuid)

@@ -45,16 +45,25 @@ class ServerCopies:
     def create_image(self, request: Request) -> Reply:
         wanted = request.body_json["createImage"]
         metadata = self._metadata(request, wanted)
-        made = self._operations.create_image(request.context, request.match["id"], wanted["name"], metadata)
-        path = f"images/{made}"
-        return _made(request, made, f"{self._endpoint.rstrip('/')}/{path}" if self._endpoint else request.link(path))
+
+        def answer(image: str) -> Reply:
+            path = f"images/{image}"
+            return _made(request, image,
+                         f"{self._endpoint.rstrip('/')}/{path}" if self._endpoint else request.link(path))
+
+        return answer(self._operations.create_image(request.context, request.match["id"], wanted["name"], metadata,
+                                                    lambda image: request.promise(answer(image))))
 
     def create_backup(self, request: Request) -> Reply:
         wanted = request.body_json["createBackup"]
         metadata, rotation = self._metadata(request, wanted), int(wanted["rotation"])
-        made = self._operations.create_backup(request.context, request.match["id"], wanted["name"],
-                                              wanted["backup_type"], rotation, metadata)
-        return _made(request, made, request.link(f"images/{made}") if rotation else None)
+
+        def answer(image: str) -> Reply:
+            return _made(request, image, request.link(f"images/{image}") if rotation else None)
+
+        return answer(self._operations.create_backup(
+            request.context, request.match["id"], wanted["name"], wanted["backup_type"], rotation, metadata,
+            lambda image: request.promise(answer(image))))
 
     def shelve(self, request: Request) -> None:
         self._operations.shelve(request.context, request.match["id"])

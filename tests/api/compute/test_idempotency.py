@@ -181,6 +181,24 @@ def test_every_post_survives_a_crash_right_after_its_commit(api: Api, monkeypatc
     assert post(api, path, body, who=who).body == answer.body
 
 
+@pytest.mark.parametrize(("action", "version"), [
+    ({"createImage": {"name": "i"}}, "2.44"), ({"createImage": {"name": "i"}}, "2.45"),
+    ({"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}}, "2.45")])
+def test_the_image_that_is_made_is_told_again(api: Api, monkeypatch: pytest.MonkeyPatch, action: Any,
+                                              version: str) -> None:
+    path = f"/servers/{api.server()}/action"
+    with monkeypatch.context() as patched:
+        patched.setattr(idempotency.KeyClaim, "after_commit", die)
+        with pytest.raises(Dies):
+            post(api, path, action, version=version)
+    let_holds_end(api)
+    answer = post(api, path, action, version=version)
+    assert answer.status == 202 and answer.headers["idempotent-replayed"] == "true"
+    with api.cell.read() as conn:
+        made = conn.execute(sa.select(operations.operations.c.inputs)).scalar_one()["image"]["id"]
+    assert made in (answer.body["image_id"] if version == "2.45" else answer.headers["location"])
+
+
 def test_an_answer_that_was_lost_is_not_made_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an answer says more than that it was accepted, and the handler has promised none."""
     with monkeypatch.context() as patched:
