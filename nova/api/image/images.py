@@ -25,6 +25,8 @@ def routes(limits: model.Limits) -> tuple[Route, ...]:
         Route("POST", "/v2/images", "create", rule="image:add_image", success=201, body=schemas.create(limits),
               doc="Create an image record"),
         Route("GET", "/v2/images/{id}", "show", rule="image:get_image", doc="Show an image"),
+        Route("GET", "/v2/images/{id}/tasks", "tasks", rule="image:get_image",
+              doc="List what is under way with an image: data are imported at once, so nothing ever is"),
         Route("PATCH", "/v2/images/{id}", "update", rule="image:modify_image", body=schemas.PATCH,
               doc="Change an image"),
         Route("DELETE", "/v2/images/{id}", "delete", rule="image:delete_image", success=204, doc="Delete an image"),
@@ -63,6 +65,10 @@ class ImageController:
 
     def show(self, request: Request) -> dict[str, Any]:
         return views.image(self._images.show(request.context, request.match["id"]))
+
+    def tasks(self, request: Request) -> dict[str, Any]:
+        self._images.show(request.context, request.match["id"])
+        return {"tasks": []}
 
     def update(self, request: Request) -> dict[str, Any]:
         media_type = (request.environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()

@@ -220,6 +220,11 @@ def test_a_signed_url_needs_no_token(cloud: Cloud, alice: httpx.Client) -> None:
     assert host.get(f"/v2/images/{image_id}/file?expires=never&signature=x").status_code == 403
 
 
+def test_nothing_is_under_way_with_an_image(alice: httpx.Client) -> None:
+    assert alice.get(f"/v2/images/{make(alice)['id']}/tasks").json() == {"tasks": []}
+    assert alice.get("/v2/images/00000000-0000-4000-8000-000000000000/tasks").status_code == 404
+
+
 def test_a_host_uploads_a_snapshot_by_signed_url(cloud: Cloud, alice: httpx.Client) -> None:
     image_id = make(alice)["id"]
     url = cloud.images.signer.url(cloud.url, image_id, method="PUT")
