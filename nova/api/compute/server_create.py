@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 
 from nova import errors
-from nova.api.compute import passwords
+from nova.api.compute import block_devices, passwords
 from nova.api.compute import schemas as s
 from nova.api.compute.hosts import Hosts
 from nova.api.compute.numbers import to_int
@@ -167,6 +167,7 @@ def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
 
 def _refuse_unknown_machinery(wanted: dict[str, Any]) -> None:
     """What needs parts of the cloud that are not there is said at once, not lost on the way."""
+    block_devices.check(wanted)
     if wanted.get("block_device_mapping"):
         raise errors.Invalid("Block Device Mapping is Invalid: this cloud has no volume service.")
     if wanted.get("trusted_image_certificates"):

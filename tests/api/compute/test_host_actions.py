@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import pytest
+from oslo_config import cfg
 
+from nova import conf
 from nova.db.cell.tables import operations as cell_operations
+from nova.virt import diagnostics, registry
+from nova.virt.types import GuestSpec
 from tests.api.compute.conftest import Api
 
 #: action, body, state that allows it, one that does not, task state while it runs, answer when the host cannot, who.
@@ -63,6 +68,25 @@ def test_a_password_is_sealed_and_never_shown(api: Api) -> None:
     for path in (f"/servers/{server}", f"/servers/{server}/os-instance-actions",
                  f"/servers/{server}/os-instance-actions/{row['request_id']}"):
         assert "sesame" not in str(api("GET", path, who="admin").body)
+
+
+def test_counters_as_the_host_tells_them(api: Api, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's part of the call is played here, by a fake hypervisor."""
+    server = api.server()
+    driver = registry.load("fake", conf.load("nova-test", [], [], cfg.ConfigOpts()), "host1", tmp_path)
+    driver.start()
+    driver.spawn(GuestSpec(uuid=server, name="vm", display_name="vm", vcpus=1, memory_mb=64, root_gb=1))
+
+    def answer(bus: object, context: object, topic: str, method: str, **call: Any) -> dict[str, Any]:
+        assert (topic, method, call["server"], call["args"]["uuid"]) == ("compute", "diagnostics", "host1", server)
+        found = driver.diagnostics(server)
+        return diagnostics.common(found) if call["args"]["common"] else dict(diagnostics.counters(found))
+
+    monkeypatch.setattr(type(api.deps.operations.deps.api_bus), "call", answer)
+    old, new = (api("GET", f"/servers/{server}/diagnostics", who="admin", version=v) for v in ("2.47", "2.48"))
+    driver.stop()
+    assert (old.status, new.status) == (200, 200) and old.body["memory"] == 64 * 1024
+    assert (new.body["state"], new.body["driver"], new.body["num_cpus"]) == ("running", "libvirt", 1)
 
 
 def test_counters_are_asked_of_the_host(api: Api) -> None:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from tests.api.compute.conftest import IMAGE, Api
+from tests.api.compute.test_resize import opened, resized, task
 
 PATH = "/os-volumes_boot"
-BODIES = {"resize": {"flavorRef": "1"}, "rebuild": {"imageRef": IMAGE}}
+BODIES = {"resize": {"flavorRef": "2"}, "rebuild": {"imageRef": IMAGE}}
 
 
 def test_a_server_under_its_second_name(api: Api) -> None:
@@ -30,14 +31,19 @@ def test_stop_and_reboot(api: Api) -> None:
         assert api("GET", f"/servers/{server}").body["server"]["OS-EXT-STS:task_state"] == state
 
 
-@pytest.mark.parametrize("action", ["confirmResize", "revertResize", "resize", "rebuild", "trigger_crash_dump"])
-def test_actions_are_refused_as_under_the_first_name(api: Api, action: str) -> None:
-    server = api.server()
+@pytest.mark.parametrize("action, state, status, running", [
+    ("confirmResize", "resized", 204, "confirming"), ("revertResize", "resized", 202, "resize_reverting"),
+    ("resize", "active", 202, "resize_prep"), ("rebuild", "active", 202, "rebuilding"),
+    ("trigger_crash_dump", "active", 202, None)])
+def test_actions_work_as_under_the_first_name(api: Api, action: str, state: str, status: int,
+                                              running: str | None) -> None:
+    one, other = (resized(api) if state == "resized" else api.server() for _ in range(2))
     body, version = {action: BODIES.get(action)}, "2.17"
-    first = api("POST", f"/servers/{server}/action", body, version=version)
-    second = api("POST", f"{PATH}/{server}/action", body, version=version)
-    assert (first.status, first.body) == (second.status, second.body)
-    assert api("POST", f"{PATH}/{server}/action", body, version="2.103").status == 404
+    assert api("POST", f"{PATH}/{one}/action", body, version="2.103").status == 404
+    for server, path in ((one, "/servers"), (other, PATH)):
+        assert api("POST", f"{path}/{server}/action", body, version=version).status == status
+        assert (task(api, server) or None) in (running, None) and len(opened(api, server)) == 1
+    assert task(api, one) == task(api, other)
 
 
 def test_aggregates_are_listed(api: Api) -> None:

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
+from nova import concurrency
+from nova.api.compute.application import build
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from tests.api.compute import networked
 from tests.api.compute.conftest import Api
+from tests.api.compute.test_resize import opened
 
 NET, PORT = "3cb9bc59-5699-4588-a4b1-b87f96708bc6", "ce531f90-199f-48c0-816c-13e38010b442"
 VOLUME = "a07f71dc-8151-4e7d-a0cc-cd24a3f11113"
@@ -63,6 +67,33 @@ def test_interfaces_that_are_not_attached(api: Api, body: Any, version: str, sta
         assert api("POST", f"/servers/{lame}/os-interface", {"interfaceAttachment": body}).status in (400, 501)
         away = networked.server(api, vm_state="suspended")
         assert api("POST", f"/servers/{away}/os-interface", {}).status == 409
+
+
+def test_an_interface_that_others_attach_meanwhile(api: Api) -> None:
+    """The answer waits for the operation; conductor and host are played here."""
+    api.conf.set_override("attach_timeout", 60, "api")
+    api = dataclasses.replace(api, app=build(api.deps))
+    net = networked.network(api)
+    server = networked.server(api)
+    [had] = networked.row(api, server)["network_info"]
+    new = had | {"id": concurrency.uuid4(), "address": "fa:16:3e:00:00:09", "index": 1,
+                 "ips": [{"address": "10.9.0.77", "version": 4, "type": "fixed"}]}
+
+    def others() -> None:
+        while not (rows := opened(api, server)):
+            concurrency.sleep(0.01)
+        with api.cell.write() as conn:
+            instances.update(conn, server, network_info=[had, new])
+            cell_operations.advance(conn, rows[0]["uuid"], rows[0]["epoch"], state="done", step_data={"vif": new})
+
+    task = concurrency.spawn(others)
+    answer = api("POST", f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}})
+    assert task.join(60)
+    shown = {"net_id": net, "port_id": new["id"], "mac_addr": new["address"], "port_state": "ACTIVE",
+             "fixed_ips": [{"subnet_id": net, "ip_address": "10.9.0.77"}]}
+    assert (answer.status, answer.body) == (200, {"interfaceAttachment": shown})
+    listed = api("GET", f"/servers/{server}/os-interface").body["interfaceAttachments"]
+    assert shown in listed and len(listed) == 2
 
 
 def test_an_interface_is_detached(api: Api) -> None:
