@@ -56,8 +56,8 @@ def test_what_a_host_reports(action: str, values: dict[str, Any], event: Any, ph
     ("delete", "h", "h", {"state": "done"}, DONE, ("end",)),
     ("delete", None, "h", {"state": "done"}, DONE, ("end_compute_down",)),
     ("delete_unplaced", None, None, {"state": "done"}, DONE, ("end_not_scheduled",)),
-    ("resize", None, "h", {"step": "next"}, DONE, ()),
-    ("resize", None, "h", {"state": "done"}, DONE, ("end",)),
+    ("unshelve", None, "h", {"step": "next"}, DONE, ()),
+    ("unshelve", None, "h", {"state": "done"}, DONE, ("end",)),
     ("pause", None, "h", {"state": "undoing", "fault": {"message": "no"}}, None, ("exception",)),
 ])
 def test_what_the_api_level_writes(action: str, host: str | None, server_host: str | None, values: dict[str, Any],
