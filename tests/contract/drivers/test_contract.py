@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova import errors
-from nova.virt.interfaces import Console, Events, Inventory, Lifecycle, Rescue
+from nova.virt.interfaces import Console, Events, Inventory, Lifecycle, Volumes
 from nova.virt.types import EventKind, LifecycleEvent, PowerState
 from tests.contract.drivers.harness import Harness, eventually
 
@@ -23,9 +23,9 @@ def boots(host: Harness, driver: Any, guest: Any) -> int:
 def test_what_it_can_do_it_says(host: Harness) -> None:
     driver = host.open()
     assert all(driver.supports(i) for i in (Lifecycle, Inventory, Console, Events))
-    assert not driver.supports(Rescue)
-    with pytest.raises(errors.NotSupported, match=f"The {host.name} driver cannot do this: Rescue"):
-        driver.require(Rescue)
+    assert not driver.supports(Volumes)
+    with pytest.raises(errors.NotSupported, match=f"The {host.name} driver cannot do this: Volumes"):
+        driver.require(Volumes)
     assert "COMPUTE_IMAGE_TYPE_QCOW2" in driver.capabilities.traits()
 
 

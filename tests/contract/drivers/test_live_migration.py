@@ -182,22 +182,35 @@ def test_another_driver_is_refused(pair: Pair) -> None:
 
 @pytest.mark.parametrize("after", [0, 1])
 def test_an_abort_leaves_it_at_the_source(pair: Pair, after: int) -> None:
-    guest = pair.guest(memory_mb=256)
-    pair.source.spawn(guest)
-    pair.slow()
-    there = pair.prepared(guest)
-    with pytest.raises(errors.Conflict, match="aborted"):
-        pair.source.migrate(guest.uuid, there, WISHES, Watch(ABORT, after))
-    for _ in range(2):
-        pair.source.call_off(guest.uuid)
-        pair.destination.clear_arrival(guest.uuid, guest.name)
+    guest = _broken_off(pair, after)
     assert pair.where(guest) == (True, False)
     assert pair.source.info(guest.uuid).power_state is PowerState.RUNNING
     assert pair.destination.list() == []
 
 
+def _broken_off(pair: Pair, after: int) -> GuestSpec:
+    """Memory that was never used goes over fast: a guest that was there before the word was said is not the one."""
+    pair.slow()
+    for _ in range(5):
+        guest = pair.guest(memory_mb=2048)
+        pair.source.spawn(guest)
+        there = pair.prepared(guest)
+        try:
+            pair.source.migrate(guest.uuid, there, WISHES, Watch(ABORT, after))
+        except errors.Conflict as e:
+            assert "aborted" in e.message
+            for _ in range(2):
+                pair.source.call_off(guest.uuid)
+                pair.destination.clear_arrival(guest.uuid, guest.name)
+            return guest
+        pair.destination.welcome(guest)
+        pair.source.see_off(guest.uuid, guest.name, there)
+        pair.destination.destroy(guest.uuid, guest.name)
+    raise AssertionError("no abort was heard in five attempts")
+
+
 def test_an_operation_that_is_over_breaks_it_off(pair: Pair) -> None:
-    guest = pair.guest(memory_mb=256)
+    guest = pair.guest(memory_mb=2048)
     pair.source.spawn(guest)
     pair.slow()
     there = pair.prepared(guest)
