@@ -275,6 +275,12 @@ class OperationTables:
     def open_of(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         return [dict(r) for r in conn.execute(self._open_of, {"b_server": instance_uuid}).mappings()]
 
+    def ended_early(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
+        """The operations of a server that others have superseded: they did not clear up after themselves."""
+        t = self.operations
+        return [dict(r) for r in conn.execute(sa.select(t).where(
+            t.c.instance_uuid == instance_uuid, t.c.state == "superseded").order_by(t.c.seq)).mappings()]
+
     def of_instance(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         """All operations of a server, newest first."""
         t = self.operations

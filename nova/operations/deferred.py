@@ -23,7 +23,7 @@ from nova.operations.acceptance import (
     new_row,
     refuse_locked,
 )
-from nova.operations.leftovers import images_of
+from nova.operations.leftovers import images_of, unfinished
 from nova.store import events, phases
 from nova.workflow.operations import RESTORE, SOFT_DELETE
 
@@ -53,7 +53,7 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     server = instances.get_for_update(conn, uuid)
     if server is None or server["deleted"]:
         raise errors.NotFound(f"Instance {uuid} could not be found.")
-    open_rows = cell_operations.open_of(conn, uuid)
+    open_rows, ended = cell_operations.open_of(conn, uuid), unfinished(conn, server)
     running = {row["action"] for row in open_rows}
     if running & {"delete", "soft_delete"} or (server["vm_state"] == states.SOFT_DELETED and not running):
         return None, server
@@ -67,7 +67,7 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
     row = new_row(context, SOFT_DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
-                  step="set_aside" if owner else "uncharge", inputs=images_of(server, open_rows)) | {"owner": owner}
+                  step="set_aside" if owner else "uncharge", inputs=images_of(server, ended)) | {"owner": owner}
     cell_operations.insert(conn, [row])
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(row, server["host"]))

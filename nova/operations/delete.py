@@ -14,7 +14,7 @@ from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.operations.acceptance import Deps, LostRaceError, again, living_host, new_row, refuse_locked
-from nova.operations.leftovers import images_of, moves_of
+from nova.operations.leftovers import images_of, moves_of, unfinished
 from nova.store import events, phases
 from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
@@ -63,11 +63,12 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     changes: dict[str, Any] = {"task_state": "deleting", "op_seq": seq}
     if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
         raise LostRaceError
+    ended = unfinished(conn, server)
     cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
     row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
                   step="destroy" if owner else "release",
-                  inputs=images_of(server, open_rows) | moves_of(server, open_rows)) | {"owner": owner}
+                  inputs=images_of(server, ended) | moves_of(server, ended)) | {"owner": owner}
     cell_operations.insert(conn, [row])
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(row, server["host"]))

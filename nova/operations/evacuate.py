@@ -11,10 +11,9 @@ from nova import errors, states
 from nova.cells import Cell
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
-from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
 from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, host_is_down, located
-from nova.operations.leftovers import moves_of
+from nova.operations.leftovers import images_of, moves_of, unfinished
 from nova.workflow.operations import EVACUATE
 
 
@@ -33,8 +32,11 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
         kept = {"vm_state": fresh["vm_state"], "compute_uuid": fresh["compute_uuid"],
                 "zone": fresh["availability_zone"]}
         runs = fresh["vm_state"] != states.STOPPED and not stopped
-        ended = moves_of(fresh, cell_operations.open_of(conn, uuid))
-        return {"moves": ended.get("moves", []), "host": host, "force": bool(host and force), "power_on": runs,
+        before = unfinished(conn, fresh)
+        ended = moves_of(fresh, before)
+        images = images_of(fresh, before)
+        return {"moves": ended.get("moves", []), "unfinished": images.get("unfinished", []), "host": host,
+                "force": bool(host and force), "power_on": runs,
                 "from": kept, "down_after": deps.down_after}, {}
 
     def data(fresh: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
+from nova.db.cell.tables import operations
 from nova.workflow.shape import PLACES
+
+
+def unfinished(conn: sa.Connection, server: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The operations of a server that are open, and those that others have ended: what they hold may still be there.
+    Most servers have none but their create."""
+    if not server["op_seq"]:
+        return operations.open_of(conn, server["uuid"])
+    return operations.ended_early(conn, server["uuid"]) + operations.open_of(conn, server["uuid"])
 
 
 def images_of(server: Mapping[str, Any], superseded: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -46,9 +46,10 @@ class Runner:
         except errors.Unavailable as e:
             LOG.warning("operation %s (%s) of server %s waits: %s", row.uuid, row.action, row.instance_uuid, e.message)
             self._let_go(row)
-        except Exception:
-            LOG.exception("operation %s (%s) of server %s cannot go on at step %s and waits", row.uuid, row.action,
-                          row.instance_uuid, row.step)
+        except Exception as e:
+            LOG.log(logging.WARNING if isinstance(e, errors.NovaError) else logging.ERROR,
+                    "operation %s (%s) of server %s cannot go on at step %s and waits: %s", row.uuid, row.action,
+                    row.instance_uuid, row.step, e, exc_info=not isinstance(e, errors.NovaError))
             self._let_go(row, min(max(row.attempt, 1), _PATIENCE))
 
     def _here(self, row: Row) -> bool:

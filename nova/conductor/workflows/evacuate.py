@@ -20,6 +20,7 @@ from nova.db.cell import compute_nodes, instances
 from nova.db.cell.tables import services
 from nova.networks import allocation
 from nova.placement import claims
+from nova.quota import holds
 from nova.workflow import Result, Row, Run
 from nova.workflow.operations import EVACUATE
 
@@ -33,6 +34,7 @@ def claim(run: Run) -> Result:
     server = _server(cell, row)
     with cell.database.read() as conn:
         _still_down(conn, run)
+    _clear_up(env, run, server["flavor"])
     named = inputs.get("host")
     where = {"force_host": named} if inputs.get("force") else {"requested_destination": {"host": named}}
     with env.api.read() as conn:
@@ -53,10 +55,25 @@ def claim(run: Run) -> Result:
                   next="move", event_data=placing.explained(decision))
 
 
+def _clear_up(env: Environment, run: Run, flavor: dict[str, Any]) -> None:
+    """What the operations that this one ended have left: claims, quota that they held, images without bytes. From now
+    on the server is charged for the flavor that it has."""
+    row, inputs = run.row, run.inputs
+
+    def release(conn: sa.Connection) -> None:
+        placing.fence(conn, row)
+        for ended in inputs["moves"]:
+            claims.release(conn, ended)
+            holds.settle(conn, row.instance_uuid, ended, holds.charge_of(flavor))
+
+    if inputs["moves"]:
+        env.api.run(release)
+    for image_id in inputs.get("unfinished", ()):
+        env.snapshots.discard(image_id)
+
+
 def _claim(conn: sa.Connection, run: Run, decision: dict[str, Any], spec: placing.Spec) -> dict[str, Any]:
     host = moving.claim(conn, run.row, decision, spec).host
-    for ended in run.inputs["moves"]:
-        claims.release(conn, ended)
     return host
 
 
