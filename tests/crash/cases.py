@@ -166,6 +166,10 @@ SCENARIOS = {
 }
 #: Reached only when a host says nothing for long: stories of the functional suite.
 SILENT = frozenset({"live-migration.ask"})
+#: Undos of steps behind which only what comes from outside leads back: an operator's cancel, a host's silence.
+FROM_OUTSIDE = frozenset({"evacuate.move"})
+#: With the two hosts of this cloud these steps can only fail, so nobody passes their end.
+FAILING = frozenset({"live-migration.another"})
 #: The same for the undo of a step.
 UNDOS = {
     "rescue.rescue": NO_RESCUE,
@@ -179,7 +183,7 @@ UNDOS = {
          **{f"resize.{step}": RESIZE_FAILS for step in ("claim", "leave", "move", "arrive")},
          **{f"live-migration.{step}": LIVE_FAILS for step in ("choose", "prepare", "migrate")},
          **{f"migrate.{step}": MIGRATE_FAILS for step in ("claim", "leave", "move", "arrive")},
-         **{f"evacuate.{step}": NO_HOST_TAKES_IT for step in ("claim", "move", "rebuild")}}
+         **{f"evacuate.{step}": NO_HOST_TAKES_IT for step in ("claim", "rebuild")}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,7 +231,7 @@ def points(shape: Shape) -> Iterator[tuple[str, str, StepShape, Scenario]]:
         if name in SILENT:
             continue
         yield "step", name, step, SCENARIOS[name]
-        if step.undo:
+        if step.undo and name not in FROM_OUTSIDE:
             yield "undo", name, step, UNDOS[name]
 
 
@@ -236,7 +240,7 @@ def cases(shapes: Iterable[Shape] = LIVES) -> list[Case]:
     found = []
     for shape in shapes:
         for kind, name, step, scenario in points(shape):
-            for moment in MOMENTS:
+            for moment in MOMENTS[:1] if kind == "step" and name in FAILING else MOMENTS:
                 for victim in PROCESSES:
                     found += [Case(victim, kind, name, moment, then, step.level, scenario, step.place)
                               for then in _endings(victim, kind, name, step.level, moment)]
@@ -273,7 +277,8 @@ def one_per_step(every: list[Case]) -> list[Case]:
     """Of the cases whose victim runs the step and comes back: one of each step, by turns before and after it."""
     mine = [case for case in every if case.runs_the_step and case.then == RESTARTED]
     steps = list(dict.fromkeys((case.kind, case.step) for case in mine))
-    return [case for case in mine if case.moment == MOMENTS[steps.index((case.kind, case.step)) % 2]]
+    return [case for case in mine if case.moment == MOMENTS[
+        0 if case.step in FAILING else steps.index((case.kind, case.step)) % 2]]
 
 
 def short(every: list[Case], share: int = 8) -> list[Case]:

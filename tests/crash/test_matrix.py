@@ -27,7 +27,8 @@ def test_every_step_has_its_cases() -> None:
         steps = {f"{shape.action}.{step.name}" for shape in shapes for step in shape.steps} - cases.SILENT
         every = cases.cases(shapes)
         found = {(case.step, case.moment, case.victim) for case in every if case.kind == "step"}
-        assert found == {(s, m, v) for s in steps for m in cases.MOMENTS for v in cases.PROCESSES}
+        assert found == {(s, m, v) for s in steps for m in cases.MOMENTS for v in cases.PROCESSES
+                         if m == "before" or s not in cases.FAILING}
         assert {case.step for case in cases.one_per_step(every)} == steps
     alone = cases.standalone_cases()
     assert {case.step for case in alone} == {f"{s.action}.{step.name}" for s in cases.LIVES for step in s.steps}

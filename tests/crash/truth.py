@@ -23,6 +23,8 @@ from nova.virt.fake.host import ASIDE
 
 #: States in which a server has a guest on its host and nowhere else.
 WITH_GUEST = frozenset({"active", "stopped", "paused", "suspended", "rescued", "resized", "shelved", "soft-delete"})
+#: Ends in which a server costs no quota.
+UNCHARGED = frozenset({"gone", "soft-delete"})
 _SHOWN = ("instance_uuid", "action", "state", "level", "host", "step", "owner", "epoch", "due_at", "attempt")
 
 
@@ -117,7 +119,7 @@ class Truth:
         return found + self._usage(project_id)
 
     def _usage(self, project_id: str) -> list[str]:
-        u, living = quotas.quota_usages, sum(end != "gone" for end in self.expected.values())
+        u, living = quotas.quota_usages, sum(end not in UNCHARGED for end in self.expected.values())
         with self.api.read() as conn:
             used = conn.execute(sa.select(u.c.used).where(u.c.project_id == project_id,
                                                           u.c.resource == "instances")).scalar_one_or_none()
