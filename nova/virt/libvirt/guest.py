@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-from nova import errors
+from nova import concurrency, errors
 from nova.virt.diagnostics import CpuCounters, DiskCounters, GuestDiagnostics, NicCounters
 from nova.virt.interfaces import Diagnostics, GuestAgent, Nmi
 from nova.virt.libvirt.hypervisor import Hypervisor
@@ -16,6 +16,8 @@ from nova.virt.types import PowerState
 
 #: Seconds in which the agent in a guest must answer.
 AGENT_TIMEOUT = 10
+#: So often it is asked, with so many seconds between.
+AGENT_TRIES, AGENT_PAUSE = 3, 2.0
 #: Of the balloon and of the process, as clients of old read them.
 _MEMORY = {"actual": "memory-actual", "rss": "memory-rss", "available": "memory-available",
            "unused": "memory-unused", "swap_in": "memory-swap_in", "swap_out": "memory-swap_out",
@@ -26,7 +28,15 @@ class LibvirtInside(GuestAgent, Nmi, Diagnostics):
     hypervisor: Hypervisor
 
     def set_password(self, uuid: str, user: str, password: str) -> None:
-        self.hypervisor.connection.domain(uuid, self._set_password, user, password)
+        """An agent that has just been restored with its guest, or that boots, may miss a first word."""
+        for again in reversed(range(AGENT_TRIES)):
+            try:
+                self.hypervisor.connection.domain(uuid, self._set_password, user, password)
+                return
+            except errors.Conflict:
+                if not again:
+                    raise
+                concurrency.sleep(AGENT_PAUSE)
 
     def inject_nmi(self, uuid: str) -> None:
         self.hypervisor.connection.domain(uuid, lambda dom: dom.injectNMI())
