@@ -151,4 +151,7 @@ def _filters(request: Request) -> list[tuple[str, str]]:
     server = request.arg("server")
     if server:
         found.append(("instance_uuid", server.rstrip("/").rpartition("/")[2]))
+    kind = request.arg("type")
+    if kind:
+        found.append(("image_type", kind))
     return found

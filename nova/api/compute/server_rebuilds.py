@@ -92,6 +92,8 @@ class ServerRebuilds:
                                 default_zone=self._hosts.default_zone, single=True,
                                 extended=request.version >= (2, 75))
         item: dict[str, Any] = view.one(row)
+        if request.version < (2, 75):
+            item["addresses"] = views.plain_addresses(row)
         if request.version >= (2, 54):
             item["key_name"] = row["key_name"]
         item.pop("OS-EXT-SRV-ATTR:user_data", None)  # here it has no prefix

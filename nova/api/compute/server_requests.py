@@ -77,6 +77,8 @@ class ServerRequests:
         with self._database.read() as conn:
             flavor = create.flavor_of(conn, request, str(request.body_json["resize"]["flavorRef"]))
         self._operations.resize(request.context, request.match["id"], flavor)
+        if (disk := request.body_json["resize"].get("OS-DCF:diskConfig")) is not None:
+            self._operations.update(request.context, request.match["id"], {"auto_disk_config": disk == "AUTO"})
 
     def confirm_resize(self, request: Request) -> None:
         self._operations.confirm_resize(request.context, request.match["id"])
