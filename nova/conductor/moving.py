@@ -13,10 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors
+from nova.cells import Cell
 from nova.conductor import placing
+from nova.conductor.environment import Environment
 from nova.conductor.placing import Claimed, Spec
+from nova.db.cell import compute_nodes, instances
 from nova.placement import claims
-from nova.workflow import Again, Row
+from nova.workflow import Again, Row, Run
 
 
 def claim(conn: sa.Connection, row: Row, decision: Mapping[str, Any], spec: Spec) -> Claimed:
@@ -61,3 +64,29 @@ def no_host_left(message: str, tried: list[str], details: str = "") -> errors.No
     """Which hosts they were is for administrators: details, not the message that the owner reads."""
     return errors.NoValidHost(f"{message} ({len(tried)} hosts tried)" if len(tried) > 1 else message,
                               details=f"Hosts tried: {', '.join(tried)}\n{details}", retry=False)
+
+
+def within(run: Run) -> tuple[Environment, Row, Cell]:
+    """What a step of a move works with; a row without a cell is none."""
+    env: Environment = run.env
+    if env.cell is None:
+        raise errors.Stale("A move belongs to a cell.")
+    return env, run.row, env.cell
+
+
+def server_of(cell: Cell, row: Row) -> dict[str, Any]:
+    """The server as its cell has it; Stale when it is gone."""
+    with cell.database.read() as conn:
+        server = instances.get(conn, row.instance_uuid)
+    if server is None or server["deleted"]:
+        raise errors.Stale(f"Server {row.instance_uuid} is gone.")
+    return server
+
+
+def node_of(cell: Cell, uuid: str) -> dict[str, Any]:
+    """The compute node of a provider; NoValidHost when the cell has none."""
+    with cell.database.read() as conn:
+        found = compute_nodes.get(conn, uuid)
+    if found is None:
+        raise errors.NoValidHost(f"No host of the server's cell has the provider {uuid}.", retry=False)
+    return found

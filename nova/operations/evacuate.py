@@ -8,11 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors, states
-from nova.cells import Cell
 from nova.context import RequestContext
-from nova.db.api import cells as mappings
 from nova.db.cell.tables import services
-from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, host_is_down, located
+from nova.operations import targets
+from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, located
 from nova.operations.leftovers import images_of, moves_of, unfinished
 from nova.workflow.operations import EVACUATE
 
@@ -24,7 +23,7 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
     cell, server = located(deps, context, uuid)
     check_state(server, "evacuate", "evacuate")
     if host is not None:
-        _check_target(deps, cell, server, host)
+        targets.check(deps, cell, server, host)
 
     def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
         if not services.is_down(conn, fresh["host"], "nova-compute", deps.down_after):
@@ -46,17 +45,3 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
 
     return accept_at_api(deps, context, uuid, EVACUATE, "evacuate", "evacuate", prepare=prepare, data=data,
                          secrets={"admin_pass": password} if password else None)
-
-
-def _check_target(deps: Deps, cell: Cell, server: dict[str, Any], host: str) -> None:
-    if host == server["host"]:
-        raise errors.Invalid("The target host can't be the same one.")
-    with deps.api.read() as conn:
-        found = mappings.list_hosts(conn, [host])
-    if not found:
-        raise errors.Invalid(f"Compute host {host} could not be found.")
-    if found[0]["cell_uuid"] != cell.uuid:
-        raise errors.Invalid(f"Compute host {host} is in another cell; servers stay in theirs.")
-    with cell.database.read() as conn:
-        if host_is_down(conn, host, deps.lease):
-            raise errors.Invalid(f"Compute host {host} is down.")

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from nova import concurrency, errors
 from nova.cells import Cell
 from nova.context import RequestContext
-from nova.db.api import cells as mappings
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
+from nova.operations import targets
 from nova.operations.acceptance import (
     Deps,
     LostRaceError,
@@ -60,7 +60,7 @@ def migrate(deps: Deps, context: RequestContext, uuid: str, host: str | None) ->
     """``host``: where to, or None for wherever the scheduler says."""
     cell, server = _checked(deps, context, uuid, "migrate")
     if host is not None:
-        _check_target(deps, cell, server, host)
+        targets.check(deps, cell, server, host)
     _move(deps, context, cell, uuid, MIGRATE, concurrency.uuid4(), {"host": host, "same_host": False})
 
 
@@ -78,20 +78,6 @@ def _check_flavor(server: Row, flavor: dict[str, Any]) -> None:
         raise errors.Invalid("Resize to zero disk flavor is not allowed.")
     if flavor["root_gb"] < server["root_gb"] or flavor["ephemeral_gb"] < server["ephemeral_gb"]:
         raise errors.Invalid("Unable to resize disk down: the new flavor's disks must not be smaller.")
-
-
-def _check_target(deps: Deps, cell: Cell, server: Row, host: str) -> None:
-    if host == server["host"]:
-        raise errors.Invalid("The target host can't be the same one.")
-    with deps.api.read() as conn:
-        found = mappings.list_hosts(conn, [host])
-    if not found:
-        raise errors.Invalid(f"Compute host {host} could not be found.")
-    if found[0]["cell_uuid"] != cell.uuid:
-        raise errors.Invalid(f"Compute host {host} is in another cell; servers stay in theirs.")
-    with cell.database.read() as conn:
-        if host_is_down(conn, host, deps.lease):
-            raise errors.Invalid(f"Compute host {host} is down.")
 
 
 def _move(deps: Deps, context: RequestContext, cell: Cell, uuid: str, shape: Shape, operation: str,

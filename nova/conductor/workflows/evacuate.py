@@ -13,10 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors, states
-from nova.cells import Cell
 from nova.conductor import moving, placing
 from nova.conductor.environment import Environment, actor
-from nova.db.cell import compute_nodes, instances
+from nova.db.cell import instances
 from nova.db.cell.tables import services
 from nova.networks import allocation
 from nova.placement import claims
@@ -29,9 +28,9 @@ _ATTEMPTS = 3
 
 
 def claim(run: Run) -> Result:
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     inputs, source = run.inputs, run.data["source_compute"]
-    server = _server(cell, row)
+    server = moving.server_of(cell, row)
     with cell.database.read() as conn:
         _still_down(conn, run)
     _clear_up(env, run, server["flavor"])
@@ -48,7 +47,7 @@ def claim(run: Run) -> Result:
         raise
     chosen = env.api.run(lambda conn: _claim(conn, run, decision, spec))
     image = env.image_source(actor(row).elevated(), server["image_ref"]) if server["image_ref"] else None
-    node = _node(cell, chosen["uuid"])
+    node = moving.node_of(cell, chosen["uuid"])
     return Result(data={"dest_compute": node["host"], "dest_node": node["hypervisor_hostname"],
                         "dest_host": node["host_ip"], "dest_uuid": chosen["uuid"], "image": image,
                         "dest_zone": chosen.get("availability_zone") or None},
@@ -78,12 +77,12 @@ def _claim(conn: sa.Connection, run: Run, decision: dict[str, Any], spec: placin
 
 
 def unclaim(run: Run) -> None:
-    env, row, _ = _env(run)
+    env, row, _ = moving.within(run)
     env.api.run(lambda conn: moving.take_back(conn, row))
 
 
 def move(run: Run) -> Result:
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     data = run.data
     vifs = env.api.run(lambda conn: _bind(conn, row, data["dest_compute"]))
 
@@ -103,7 +102,7 @@ def unmove(run: Run) -> Result:
 
 def _back(run: Run) -> Any:
     """Ports now; gives the effect that takes the record back."""
-    env, row, _ = _env(run)
+    env, row, _ = moving.within(run)
     kept = run.inputs["from"]
     vifs = env.api.run(lambda conn: _bind(conn, row, run.data["source_compute"]))
 
@@ -117,7 +116,7 @@ def _back(run: Run) -> Any:
 
 def elsewhere(run: Run) -> Result:
     """What the host that failed had is given up; a host that was asked for by name is the only one tried."""
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     fault = run.data.get("fault") or {}
     failed = [*(run.data.get("failed_hosts") or []), run.data["dest_compute"]]
     message = fault.get("message") or "The host failed."
@@ -137,13 +136,13 @@ def _give_up(conn: sa.Connection, row: Row) -> None:
 
 
 def fence(run: Run) -> Result:
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     env.tidy(cell, run.data["source_compute"], row.instance_uuid)
     return Result(data={"fenced": True}, next="rebuild")
 
 
 def settle(run: Run) -> Result:
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     env.api.run(lambda conn: moving.give_up(conn, row))
     env.tidy(cell, run.data["source_compute"], row.instance_uuid)
 
@@ -169,29 +168,6 @@ def given_up(run: Run) -> Result:
 
 
 # -- what they share ---------------------------------------------------------------------------------------------------
-
-
-def _env(run: Run) -> tuple[Environment, Row, Cell]:
-    env: Environment = run.env
-    if env.cell is None:
-        raise errors.Stale("An evacuation belongs to a cell.")
-    return env, run.row, env.cell
-
-
-def _server(cell: Cell, row: Row) -> dict[str, Any]:
-    with cell.database.read() as conn:
-        server = instances.get(conn, row.instance_uuid)
-    if server is None or server["deleted"]:
-        raise errors.Stale(f"Server {row.instance_uuid} is gone.")
-    return server
-
-
-def _node(cell: Cell, uuid: str) -> dict[str, Any]:
-    with cell.database.read() as conn:
-        found = compute_nodes.get(conn, uuid)
-    if found is None:
-        raise errors.NoValidHost(f"No host of the server's cell has the provider {uuid}.", retry=False)
-    return found
 
 
 def _still_down(conn: sa.Connection, run: Run) -> None:

@@ -12,10 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors, states
-from nova.cells import Cell
 from nova.conductor import moving, placing
-from nova.conductor.environment import Environment
-from nova.db.cell import compute_nodes, instances
+from nova.db.cell import instances
 from nova.networks import allocation
 from nova.placement import claims
 from nova.placement.resources import resources_of
@@ -30,9 +28,9 @@ _ATTEMPTS = 3
 
 def claim(run: Run) -> Result:
     """The claims change hands and the new one is made, in one transaction."""
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     inputs = run.inputs
-    server = _server(cell, row)
+    server = moving.server_of(cell, row)
     failed = list(run.data.get("failed_hosts") or [])
     leave = [] if inputs["same_host"] else [run.data["source_compute"]]
     target = {"host": inputs["host"]} if inputs["host"] else None
@@ -42,7 +40,7 @@ def claim(run: Run) -> Result:
                                ignore_hosts=[*failed, *leave], requested_destination=target, only_cell=cell.uuid)
     decision = placing.choose(env, row, spec, fresh=run.tries > 0)
     chosen = env.api.run(lambda conn: _claim(conn, row, decision, spec))
-    node = _node(cell, chosen)
+    node = moving.node_of(cell, chosen)
     return Result(data={"dest_compute": node["host"], "dest_node": node["hypervisor_hostname"],
                         "dest_host": node["host_ip"], "dest_uuid": chosen},
                   event_data=placing.explained(decision))
@@ -57,7 +55,7 @@ def _claim(conn: sa.Connection, row: Row, decision: dict[str, Any], spec: placin
 
 def unclaim(run: Run) -> None:
     """The server holds again what it held, and is charged for that."""
-    env, row, _ = _env(run)
+    env, row, _ = moving.within(run)
 
     def give_back(conn: sa.Connection) -> None:
         moving.take_back(conn, row)
@@ -74,7 +72,7 @@ def _claims_back(conn: sa.Connection, server: str, operation: str) -> None:
 
 def elsewhere(run: Run) -> Result:
     """The chosen host said no. Its claim goes; unless that very host was asked for, another is chosen."""
-    env, row, _ = _env(run)
+    env, row, _ = moving.within(run)
     fault = run.data.get("fault") or {}
     failed = [*(run.data.get("failed_hosts") or []), run.data["dest_compute"]]
 
@@ -92,9 +90,9 @@ def elsewhere(run: Run) -> Result:
 
 def move(run: Run) -> Result:
     """Ports first, then the record: from here on the server is the new host's."""
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     data, inputs = run.data, run.inputs
-    server = _server(cell, row)
+    server = moving.server_of(cell, row)
     vifs = env.api.run(lambda conn: _bind(conn, row, data["dest_compute"]))
     kept = dict(inputs["from"]) | {
         "operation": row.uuid, "flavor": inputs["old_flavor"], "source_compute": data["source_compute"],
@@ -106,11 +104,12 @@ def move(run: Run) -> Result:
 
 
 def unmove(run: Run) -> Result:
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     vifs = env.api.run(lambda conn: _bind(conn, row, run.data["source_compute"]))
     kept = {"source_compute": run.data["source_compute"], "source_node": run.data["source_node"],
             "flavor": run.inputs["old_flavor"], **run.inputs["from"]}
-    return Result(effect=_record(row, _former(_server(cell, row), kept, vifs) | {"task_state": "resize_migrating"}))
+    former = _former(moving.server_of(cell, row), kept, vifs)
+    return Result(effect=_record(row, former | {"task_state": "resize_migrating"}))
 
 
 def _bind(conn: sa.Connection, row: Row, host: str) -> list[dict[str, Any]]:
@@ -139,8 +138,8 @@ def given_up(run: Run) -> Result:
 
 def settle(run: Run) -> Result:
     """The server relies on its former host no more."""
-    env, row, cell = _env(run)
-    server, kept = _server(cell, row), run.inputs["from"]
+    env, row, cell = moving.within(run)
+    server, kept = moving.server_of(cell, row), run.inputs["from"]
 
     def release(conn: sa.Connection) -> None:
         placing.fence(conn, row)
@@ -160,7 +159,7 @@ def settle(run: Run) -> Result:
 
 def back(run: Run) -> Result:
     """Nothing of the server is left on the host that it came to."""
-    env, row, cell = _env(run)
+    env, row, cell = moving.within(run)
     kept = run.inputs["from"]
 
     def release(conn: sa.Connection) -> list[dict[str, Any]]:
@@ -170,7 +169,7 @@ def back(run: Run) -> Result:
         return vifs
 
     vifs = env.api.run(release)
-    server = _server(cell, row)
+    server = moving.server_of(cell, row)
 
     def reverted(conn: sa.Connection) -> None:
         _record(row, _former(server, kept, vifs))(conn)
@@ -180,29 +179,6 @@ def back(run: Run) -> Result:
 
 
 # -- what they share ---------------------------------------------------------------------------------------------------
-
-
-def _env(run: Run) -> tuple[Environment, Row, Cell]:
-    env: Environment = run.env
-    if env.cell is None:
-        raise errors.Stale("A move belongs to a cell.")
-    return env, run.row, env.cell
-
-
-def _server(cell: Cell, row: Row) -> dict[str, Any]:
-    with cell.database.read() as conn:
-        server = instances.get(conn, row.instance_uuid)
-    if server is None or server["deleted"]:
-        raise errors.Stale(f"Server {row.instance_uuid} is gone.")
-    return server
-
-
-def _node(cell: Cell, uuid: str) -> dict[str, Any]:
-    with cell.database.read() as conn:
-        found = compute_nodes.get(conn, uuid)
-    if found is None:
-        raise errors.NoValidHost(f"No host of the server's cell has the provider {uuid}.", retry=False)
-    return found
 
 
 def _record(row: Row, values: dict[str, Any]) -> Any:
