@@ -134,7 +134,12 @@ class ComputeManager:
         return servers | set(self.driver.list()) | set(self._turns.servers)
 
     def check(self) -> None:
-        """Tell the inventory when it changed and power states when they differ; remove guests of nobody."""
+        """Tell the inventory when it changed and power states when they differ; remove guests of nobody.
+
+        Not before this host has registered: what registering looks at must not be in the hands of a check then.
+        """
+        if not self._registered:
+            return
         self._reporter.report()
         self._reconciler.remove_suspects()
         if concurrency.monotonic() - self._synced_at >= self.settings.power_sync:

@@ -86,7 +86,7 @@ def add_subnet(conn: sa.Connection, network: Network, cidr: str, name: str = "",
                                mtu=network.row["mtu"], uuid=network.uuid, **options)
     conn.execute(drafts.delete().where(drafts.c.uuid == network.uuid))
     manager.create(conn, spec)
-    queries.update_network(conn, network.uuid, {"subnet_name": name})
+    queries.update_network(conn, network.uuid, {"subnet_name": name, "created_at": network.row["created_at"]})
     return network.uuid
 
 

@@ -175,6 +175,22 @@ def test_a_host_that_is_back_too_late_removes_the_guest_first(cloud: Cloud, paus
     assert row["host"] != dead and truth.guests(cloud) == {uuid: row["host"]}
 
 
+def test_a_host_that_is_not_known_yet_checks_nothing(cloud: Cloud, pauses: Pauses) -> None:
+    """What a check had in hand then would be passed over by what the host does first."""
+    uuid, dead = lost(cloud)
+    cloud.operations.evacuate(cloud.context(admin=True), uuid)
+    cloud.wait_state(uuid, "active")
+    force_down(cloud, dead, False)
+    with pauses.at("send:conductor.service_register") as registers:
+        manager = cloud.start_host(dead, cloud.cells_of_hosts[dead]).manager
+        registers.reached()
+        for _ in range(2):
+            manager.check()
+        assert uuid in manager.driver.list()
+    cloud.wait(lambda: manager.ready, what="the host is back")
+    assert uuid not in manager.driver.list()
+
+
 def test_a_host_that_was_said_to_be_down_and_hears_lets_go_at_once(cloud: Cloud) -> None:
     uuid = cloud.boot()[0]
     host = str(cloud.wait_state(uuid, "active")["host"])
