@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from pathlib import Path
 from typing import Any
 
 from nova import concurrency, errors
 from nova.clients.journal import StoreJournal
-from nova.compute.chores import Chores, ImageAging
+from nova.compute.chores import Chores
 from nova.compute.environment import HostEnvironment, Networking, Upload
 from nova.compute.epochs import Epochs
 from nova.compute.lonely import Lonely
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
+from nova.compute.settings import Settings
 from nova.compute.turns import Recent, Turns
 from nova.compute.watching import Watching
 from nova.compute.workflows import WORKFLOWS
@@ -31,30 +30,6 @@ from nova.workflow import Row, Runner, Workflows
 LOG = logging.getLogger(__name__)
 #: Seconds between two attempts to register: at the start of a whole site hosts come before their conductor.
 _REGISTER_AGAIN = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """``heartbeat`` and ``scan`` are intervals in seconds; ``workers`` operations run side by side, of which so many
-    ``live_migrations`` (0: any number). ``stop_unexpected``: guests that run although their servers are off are
-    stopped. ``revive``: guests of active servers are started with the host. ``strangers``: what becomes of guests of
-    nobody. ``fence_after``: as :class:`Lonely` has it."""
-
-    host: str
-    state_path: Path
-    heartbeat: float = 2.0
-    scan: float = 2.0
-    power_sync: float = 600.0
-    report: float = 60.0
-    workers: int = 10
-    shutdown_timeout: float = 60.0
-    stop_unexpected: bool = True
-    revive: bool = False
-    strangers: str = "reap"
-    fence_after: float = 0.0
-    aging: ImageAging = dataclasses.field(default_factory=ImageAging)
-    live_migrations: int = 0
-    version: int = 1
 
 
 class ComputeManager:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nova import concurrency
+from nova.compute.settings import Settings
 from nova.objects.compute_node import ComputeNode
 from nova.objects.store import Store
 from nova.virt.interfaces import abilities_of
-
-if TYPE_CHECKING:
-    from nova.compute.manager import Settings
 
 
 class Reporter:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-EXCHANGE = "nova"
-MEMORY = "nova-memory"
-
 
 class RpcServer(Protocol):
     """A topic that is being served."""

@@ -20,8 +20,8 @@ from oslo_config import cfg
 from oslo_messaging import exceptions as oslo_errors
 
 from nova import concurrency, errors
-from nova.rpc.bus import EXCHANGE, MEMORY
 from nova.rpc.envelope import Sender
+from nova.rpc.names import EXCHANGE, MEMORY
 
 LOG = logging.getLogger(__name__)
 _RABBIT = "oslo_messaging_rabbit"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -19,9 +19,7 @@ import sqlalchemy as sa
 from nova import errors, states
 from nova.db import regex
 from nova.db.cell.instances import instances
-
-if TYPE_CHECKING:
-    from nova.store.pages import Query
+from nova.store.query import Query
 
 T = instances.c
 

@@ -22,7 +22,8 @@ from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.store import pages
 from nova.store.filters import matches
-from nova.store.pages import Page, Query
+from nova.store.pages import Page
+from nova.store.query import Query
 
 _HOMES = 100_000
 

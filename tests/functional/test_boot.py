@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nova import errors
-from nova.store.pages import Query
+from nova.store.query import Query
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
 

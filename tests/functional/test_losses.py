@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from nova import concurrency, errors
-from nova.store.pages import Query
+from nova.store.query import Query
 from tests import edges
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud

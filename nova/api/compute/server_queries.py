@@ -8,7 +8,7 @@ from typing import Any
 
 from nova import errors, states
 from nova.api.compute import schemas as s
-from nova.store.pages import Query
+from nova.store.query import Query
 from nova.web import paging, timestamps
 from nova.web.request import Request
 from nova.web.validation import query

@@ -19,7 +19,7 @@ from nova.cells import Cell
 from nova.db.api import cells as mappings
 from nova.db.engine import Database
 from nova.operations import Created, Operations
-from nova.store.pages import Query
+from nova.store.query import Query
 from nova.store.servers import Servers as ServerStore
 from nova.web import paging, timestamps
 from nova.web.reply import Reply

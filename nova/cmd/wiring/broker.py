@@ -7,7 +7,7 @@ from typing import Any
 
 from nova import errors
 from nova.cmd.wiring.bus import Identity, open_bus
-from nova.rpc.bus import EXCHANGE
+from nova.rpc.names import EXCHANGE
 
 
 def transport_url(conf: Any) -> str:

@@ -14,7 +14,8 @@ from nova.clients.orchestrator import CellOrchestratorClient
 from nova.clients.store import RemoteStore
 from nova.compute.chores import ImageAging
 from nova.compute.endpoint import ComputeEndpoint
-from nova.compute.manager import ComputeManager, Settings
+from nova.compute.manager import ComputeManager
+from nova.compute.settings import Settings
 from nova.compute.workflows import WORKFLOWS
 from nova.conf.image_cache import unused_seconds
 from nova.context import service_context

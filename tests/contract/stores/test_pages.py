@@ -21,7 +21,7 @@ from nova.db.api import cells as mappings
 from nova.db.cell import instances
 from nova.db.engine import Database
 from nova.store import pages
-from nova.store.pages import Query
+from nova.store.query import Query
 from nova.store.servers import Servers
 from tools.benchlib import seed
 

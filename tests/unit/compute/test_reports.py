@@ -8,8 +8,8 @@ from pathlib import Path
 from oslo_config import cfg
 
 from nova import conf
-from nova.compute.manager import Settings
 from nova.compute.reports import Reporter
+from nova.compute.settings import Settings
 from nova.virt import registry
 from tests.unit.compute.cell import CellInMemory
 
