@@ -44,6 +44,9 @@ OPTS: list[cfg.Opt] = [
     cfg.IntOpt("resize_confirm_window", default=0, min=0,
                help="Seconds after which a resized server that its owner has neither confirmed nor reverted is "
                     "confirmed. 0: it waits. nova-conductor at API level reads it."),
+    cfg.IntOpt("rescue_timeout", default=0, min=0,
+               help="Seconds after which a rescued server that its owner has not taken back boots from its own disk "
+                    "again (unrescue). 0: it stays. nova-conductor at API level reads it."),
     cfg.BoolOpt("allow_resize_to_same_host", default=False,
                 help="Let the scheduler choose a server's own host when it is resized. A migration always leaves the "
                      "host. Processes of the API level read it."),

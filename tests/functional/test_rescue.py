@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from nova import errors
+from nova.conductor.rescued import Rescued
 from tests.functional import truth
 from tests.functional.cloud import Cloud
 
@@ -97,3 +100,32 @@ def test_a_rescued_server_can_be_deleted(cloud: Cloud) -> None:
     cloud.operations.delete(cloud.context(), uuid)
     cloud.wait_gone(uuid)
     truth.nothing_left(cloud)
+
+
+def test_what_was_rescued_for_long_enough_is_taken_back(cloud: Cloud) -> None:
+    uuid, context = active(cloud), cloud.context()
+    cloud.operations.rescue(context, uuid)
+    cloud.wait_state(uuid, "rescued")
+    assert Rescued(cloud.cells, cloud.operations.unrescue, keep=3600).look() == []
+    due = Rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
+    assert due.look() == [uuid]
+    cloud.wait_state(uuid, "active")
+    assert image_of(cloud, uuid) == ""
+    assert due.look() == []
+    assert truth.actions(cloud, uuid) == [("create", "done"), ("rescue", "done"), ("unrescue", "done")]
+
+
+def test_one_whose_host_is_down_stays_rescued_until_it_is_back(make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(conf_options={"lease": 1.5})
+    uuid = active(cloud)
+    host = cloud.server(uuid)["host"]  # type: ignore[index]
+    cell = cloud.cells_of_hosts[host]
+    cloud.operations.rescue(cloud.context(), uuid)
+    cloud.wait_state(uuid, "rescued")
+    cloud.stop_host(host)
+    cloud.wait(lambda: cloud.operations.host_is_down(cloud.context(), uuid))
+    due = Rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
+    assert due.look() == []
+    cloud.start_host(host, cell)
+    cloud.wait(due.look)
+    cloud.wait_state(uuid, "active")

@@ -37,6 +37,7 @@ from nova.conductor.networking import NetworkChanges
 from nova.conductor.offload import Offloader
 from nova.conductor.orchestrator import Orchestrator
 from nova.conductor.reclaim import Reclaimer
+from nova.conductor.rescued import Rescued
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.stale import StaleBuilds
 from nova.conductor.unconfirmed import Unconfirmed
@@ -176,7 +177,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
                               topic="orchestrator", host=host, workers=conf.workers)
     auditor = Auditor(plane.api, plane.cells, interval=conf.conductor.audit_interval,
                       full_pass=conf.conductor.audit_full_pass)
-    drains = Drains(plane.api, plane.cells, OperationsMover(lambda: operations(plane, sender)),
+    mover = OperationsMover(lambda: operations(plane, sender))
+    drains = Drains(plane.api, plane.cells, mover,
                     owner=presence.incarnation, lease=conf.lease, interval=conf.report_interval)
     keepers: list[Any] = [relays, inventories, auditor, drains,
                           NetworkChanges(plane.api, plane.cells, sender, interval=conf.report_interval)]
@@ -188,6 +190,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
         keepers.append(UsageAudits(plane.cells, period=conf.instance_usage_audit_period))
     if conf.resize_confirm_window:
         keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
+    if conf.rescue_timeout:
+        keepers.append(Rescued(plane.cells, mover.unrescue, keep=conf.rescue_timeout))
     if conf.reclaim_instance_interval:
         keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
     if conf.shelved_offload_time > 0:

@@ -37,3 +37,6 @@ class OperationsMover:
 
     def evacuate(self, context: RequestContext, uuid: str) -> Any:
         return self._operations.evacuate(context, uuid)
+
+    def unrescue(self, context: RequestContext, uuid: str) -> Any:
+        return self._operations.unrescue(context, uuid)
