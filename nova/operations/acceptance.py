@@ -32,6 +32,8 @@ from nova.store.servers import Servers
 from nova.workflow.shape import Shape
 
 T = TypeVar("T")
+#: Told of an accepted operation within its transaction.
+Tell = Callable[[dict[str, Any]], object]
 _TRIES = 5
 
 
@@ -232,9 +234,10 @@ def refuse_overlap(conn: sa.Connection, uuid: str, rule: states.Transition, name
 
 def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,
                    prepare: Callable[[sa.Connection, dict[str, Any]], dict[str, Any]], *,
-                   unable: type[errors.NovaError] = errors.Conflict) -> dict[str, Any]:
+                   tell: Tell = lambda row: None) -> dict[str, Any]:
     """For operations that queue: the row waits while another of its kind is open. ``prepare`` gives its inputs; it sees
-    the server as it is held and refuses by raising."""
+    the server as it is held and refuses by raising. ``tell`` is called with the row in the transaction. NotSupported
+    where the host cannot do it."""
     cell, server = located(deps, context, uuid)
     refuse_locked(context, server)
     check_state(server, transition, name)
@@ -244,7 +247,7 @@ def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
         if fresh is None or fresh["deleted"]:
             raise errors.NotFound(f"Instance {uuid} could not be found.")
         check_state(fresh, transition, name)
-        require_ability(conn, fresh, shape, name, unable)
+        require_ability(conn, fresh, shape, name, errors.NotSupported)
         if living_host(conn, fresh["host"], deps.lease) is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
         before = cell_operations.open_of(conn, uuid)
@@ -263,6 +266,7 @@ def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
             cell_operations.insert(conn, [row])
         if (was := events.seen(conn, fresh)) is not None:
             events.after(conn, was, phases.accepted(row, fresh["host"]))
+        tell(row)
         return row
 
     row = again(lambda: cell.database.run(accept), uuid)

@@ -15,7 +15,7 @@ from nova.operations import evacuate as evacuation
 from nova.operations import rebuild as rebuilding
 from nova.operations import rescue as rescuing
 from nova.operations import resize as moving
-from nova.operations.acceptance import Deps, accept_on_host, host_is_down, located
+from nova.operations.acceptance import Deps, Tell, accept_on_host, host_is_down, located
 from nova.workflow.operations import (
     CHANGE_PASSWORD,
     PAUSE,
@@ -159,9 +159,11 @@ class Operations:
     # -- interfaces ----------------------------------------------------------------------------------------------------
     def attach_interface(self, context: RequestContext, uuid: str, *, network: str | None = None,
                          port: str | None = None, fixed_ip: str | None = None,
-                         tag: str | None = None) -> dict[str, Any]:
-        """The operation, accepted. Without network and port the project's first network is meant."""
-        return interfaces.attach(self.deps, context, uuid, network=network, port=port, fixed_ip=fixed_ip, tag=tag)
+                         tag: str | None = None, tell: Tell = lambda row: None) -> dict[str, Any]:
+        """The operation, accepted; ``tell`` is called with it in the transaction. Without network and port the
+        project's first network is meant."""
+        return interfaces.attach(self.deps, context, uuid, network=network, port=port, fixed_ip=fixed_ip, tag=tag,
+                                 tell=tell)
     def detach_interface(self, context: RequestContext, uuid: str, port: str) -> dict[str, Any]:
         return interfaces.detach(self.deps, context, uuid, port)
     def outcome(self, context: RequestContext, uuid: str, operation: str, patience: float) -> dict[str, Any]:

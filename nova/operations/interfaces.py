@@ -11,7 +11,7 @@ from nova import concurrency, errors
 from nova.context import RequestContext
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import allocation
-from nova.operations.acceptance import Deps, accept_in_turn, located
+from nova.operations.acceptance import Deps, Tell, accept_in_turn, located
 from nova.operations.refusals import check
 from nova.store import queueing
 from nova.workflow.operations import ATTACH_INTERFACE, DETACH_INTERFACE
@@ -21,8 +21,9 @@ _LOOK = 0.05
 
 
 def attach(deps: Deps, context: RequestContext, uuid: str, *, network: str | None = None, port: str | None = None,
-           fixed_ip: str | None = None, tag: str | None = None) -> dict[str, Any]:
-    """The accepted operation. Without a network or a port: the project's first network. Raises NotFound for what is not
+           fixed_ip: str | None = None, tag: str | None = None, tell: Tell = lambda row: None) -> dict[str, Any]:
+    """The accepted operation; ``tell`` is called with it in the transaction. Without a network or a port: the project's
+    first network. Raises NotFound for what is not
     there, Conflict for what is in use, Invalid for what cannot be."""
     wanted = {"port": port} if port else {"uuid": network, "fixed_ip": fixed_ip} if network else None
     server = check(deps, context, uuid, "attach_interface", "attach_interface")
@@ -30,7 +31,7 @@ def attach(deps: Deps, context: RequestContext, uuid: str, *, network: str | Non
         allocation.check_attach(conn, server["project_id"], wanted)
     inputs = {"port_id": port or concurrency.uuid4(), "wanted": wanted, "tag": tag}
     return accept_in_turn(deps, context, uuid, ATTACH_INTERFACE, "attach_interface", "attach_interface",
-                          lambda conn, fresh: inputs, unable=errors.NotSupported)
+                          lambda conn, fresh: inputs, tell=tell)
 
 
 def detach(deps: Deps, context: RequestContext, uuid: str, port: str) -> dict[str, Any]:
@@ -41,8 +42,7 @@ def detach(deps: Deps, context: RequestContext, uuid: str, port: str) -> dict[st
                 return {"port_id": port, "vif": vif}
         raise errors.NotFound(f"Instance {uuid} does not have a port with id {port}")
 
-    return accept_in_turn(deps, context, uuid, DETACH_INTERFACE, "attach_interface", "detach_interface", find,
-                          unable=errors.NotSupported)
+    return accept_in_turn(deps, context, uuid, DETACH_INTERFACE, "attach_interface", "detach_interface", find)
 
 
 def outcome(deps: Deps, context: RequestContext, uuid: str, operation_uuid: str, patience: float) -> dict[str, Any]:

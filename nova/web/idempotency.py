@@ -29,9 +29,13 @@ _LONGEST = 255
 _KEPT_HEADERS = frozenset({"content-type", "location", "retry-after"})
 
 
+#: In place of a status: there is no answer yet, but a note of how to go on.
+_NOTE = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer as it is kept."""
+    """An answer as it is kept, or in its place the note of a request that was accepted and has more to do."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -42,6 +46,14 @@ class Kept:
         """Reads the body, so the answer must be sent from what is kept."""
         headers = tuple((k, v) for k, v in answer.headers if k.lower() in _KEPT_HEADERS)
         return cls(answer.status, headers, b"".join(answer.chunks))
+
+    @classmethod
+    def of_note(cls, note: Any) -> Kept:
+        return cls(_NOTE, (), orjson.dumps(note))
+
+    @property
+    def note(self) -> Any:
+        return orjson.loads(self.body) if self.status == _NOTE else None
 
     def answer(self) -> Answer:
         headers = list(self.headers)
@@ -121,15 +133,16 @@ class Idempotency:
         """The answer of ``run``, or that of the first time. Errors are kept only when something had been changed."""
         claim = self._keys.claim(_asked(request, route, to_answer(None)))
         if isinstance(claim, Kept):
-            return _again(claim)
+            return _again(claim, request, run, fault)
         request.on_promise = lambda result: claim.promise(Kept.of(to_answer(result)))
+        request.on_note = lambda note: claim.promise(Kept.of_note(note))
         try:
             with claim.witnessing():
                 kept = Kept.of(run())
         except AlreadyDone as e:
             earlier = e.kept
             _quietly(lambda: claim.keep(earlier))
-            return _again(earlier)
+            return _again(earlier, request, run, fault)
         except Exception as e:
             if not claim.accepted:
                 _quietly(claim.drop)
@@ -154,8 +167,16 @@ def _asked(request: Request, route: Route, empty: Answer) -> Asked:
                  request.request_id.removeprefix("req-"), Kept.of(empty) if route.success in (202, 204) else None)
 
 
-def _again(kept: Kept) -> Answer:
-    answer = kept.answer()
+def _again(kept: Kept, request: Request, run: Callable[[], Answer], fault: Callable[[Exception], Answer]) -> Answer:
+    """The answer of the first time; where there is none yet, the handler goes on from its note."""
+    request.noted = kept.note
+    if request.noted is None:
+        answer = kept.answer()
+    else:
+        try:
+            answer = run()
+        except Exception as e:
+            answer = fault(e)
     answer.headers.append((REPLAYED, "true"))
     return answer
 

@@ -30,6 +30,9 @@ class Request(webob.BaseRequest):  # type: ignore[misc]  # webob ships no types
     request_id: str
     #: Who is told what the answer will be, when someone has to know it before the transaction ends.
     on_promise: Callable[[Any], None] | None
+    #: What this request noted (see :meth:`note`) when it was asked for the first time and did not get to its answer.
+    noted: Any
+    on_note: Callable[[Any], None] | None
     _authorize: Authorize
     _links: tuple[str, str] | None
 
@@ -41,6 +44,8 @@ class Request(webob.BaseRequest):  # type: ignore[misc]  # webob ships no types
         self.args = {}
         self._links = None
         self.on_promise = None
+        self.noted = None
+        self.on_note = None
 
     def promise(self, result: T) -> T:
         """``result`` is what this handler will return once the transaction that it is in has been committed. To be
@@ -49,6 +54,14 @@ class Request(webob.BaseRequest):  # type: ignore[misc]  # webob ships no types
         if self.on_promise is not None:
             self.on_promise(result)
         return result
+
+    def note(self, how: T) -> T:
+        """For a handler that has more to do once it has accepted: what it needs to go on from there, as JSON. To be
+        called before the transaction that accepts ends. When the same request, by its Idempotency-Key, comes again
+        because the process died, the handler finds it in ``noted``."""
+        if self.on_note is not None:
+            self.on_note(how)
+        return how
 
     def arg(self, name: str, default: str | None = None) -> str | None:
         """The last value of a query parameter."""

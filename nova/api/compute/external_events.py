@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from nova import errors
@@ -13,6 +14,7 @@ from nova.web.reply import Reply
 from nova.web.request import Request
 from nova.web.routing import Route
 
+LOG = logging.getLogger(__name__)
 #: Names of events, by the microversion that brought them.
 _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("2.1", ("network-changed", "network-vif-plugged", "network-vif-unplugged", "network-vif-deleted")),
@@ -51,16 +53,27 @@ class ExternalEvents:
         self._store = store
 
     def create(self, request: Request) -> Reply:
-        """200 when every event was taken, 207 when one was not."""
-        answers = [self._one(request, event) for event in request.body_json["events"]]
+        """200 when every event was taken, 207 when one was not. What each is answered is known before the first is
+        acted on; acting twice on one does no harm, so who asks again after a crash lets the rest be done."""
+        answers = request.noted or request.note([self._one(request, event) for event in request.body_json["events"]])
+        for answer in answers:
+            # Nothing of ours waits for the others: ports are plugged and volumes resized by operations of our own.
+            if answer["code"] == 200 and answer["name"] == "network-changed":
+                self._refresh(request, answer["server_uuid"])
         all_taken = all(answer["code"] == 200 for answer in answers)
         return Reply({"events": answers}, status=200 if all_taken else 207)
 
+    def _refresh(self, request: Request, uuid: str) -> None:
+        try:
+            self._operations.refresh_network(_of_the_cloud(request), uuid)
+        except errors.NotFound:
+            LOG.info("server %s went while an event of its network was taken", uuid)
+
     def _one(self, request: Request, event: dict[str, Any]) -> dict[str, Any]:
-        code = self._take(request, event)
+        code = self._code(request, event)
         return event | {"status": event.get("status", "completed") if code == 200 else "failed", "code": code}
 
-    def _take(self, request: Request, event: dict[str, Any]) -> int:
+    def _code(self, request: Request, event: dict[str, Any]) -> int:
         """200: taken. 400: a tag is missing or unknown. 404: no such server. 422: it has no host to be told."""
         try:
             _, row = self._store.locate(_of_the_cloud(request), event["server_uuid"])
@@ -70,12 +83,7 @@ class ExternalEvents:
             return 400
         if event["name"] == "power-update" and event["tag"] not in _POWER:
             return 400
-        if not row["host"]:
-            return 422
-        if event["name"] == "network-changed":
-            self._operations.refresh_network(_of_the_cloud(request), row["uuid"])
-        # Nothing of ours waits for the other events: ports are plugged and volumes resized by operations of our own.
-        return 200
+        return 200 if row["host"] else 422
 
 
 def _of_the_cloud(request: Request) -> Any:

@@ -48,15 +48,10 @@ class ServerInterfaces:
         return {"interfaceAttachment": _view(request, self._find(request))}
 
     def attach(self, request: Request) -> dict[str, Any]:
-        """The answer shows the port, so it is waited for; the operation ends also when nobody waits any more."""
-        wanted = request.body_json.get("interfaceAttachment") or {}
-        _check(wanted)
+        """The answer shows the port, so it is waited for; the operation ends also when nobody waits any more. What was
+        accepted and not answered is waited for again by who asks with the same key."""
         server = request.match["server_id"]
-        fixed = wanted.get("fixed_ips") or [{}]
-        row = self._operations.attach_interface(
-            request.context, server, network=wanted.get("net_id"), port=wanted.get("port_id"),
-            fixed_ip=fixed[0].get("ip_address"), tag=wanted.get("tag"))
-        ended = self._outcome(request, server, row["uuid"])
+        ended = self._outcome(request, server, request.noted or self._accept(request, server))
         if ended["state"] not in ("open", "undoing", "done"):
             _tell(server, ended)
         vif = ended["step_data"].get("vif")
@@ -64,6 +59,16 @@ class ServerInterfaces:
             raise errors.Unavailable("The interface is still being attached; its server's events tell how it ends.",
                                      retry_after=10)
         return {"interfaceAttachment": _view(request, vif)}
+
+    def _accept(self, request: Request, server: str) -> str:
+        """The uuid of the operation."""
+        wanted = request.body_json.get("interfaceAttachment") or {}
+        _check(wanted)
+        fixed = wanted.get("fixed_ips") or [{}]
+        row = self._operations.attach_interface(
+            request.context, server, network=wanted.get("net_id"), port=wanted.get("port_id"),
+            fixed_ip=fixed[0].get("ip_address"), tag=wanted.get("tag"), tell=lambda row: request.note(row["uuid"]))
+        return str(row["uuid"])
 
     def _outcome(self, request: Request, server: str, operation: str) -> dict[str, Any]:
         """What nobody begins in time is taken back, so that whoever asks again does not get two."""

@@ -14,13 +14,15 @@ from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api import idempotency as keys
 from nova.db.cell import idempotency as marks
+from nova.db.cell import instances
 from nova.db.cell.tables import operations
 from nova.db.schema import db_now
 from nova.networks import floating_ips
 from nova.operations import Operations
 from nova.store import idempotency
 from nova.web.request import Request
-from tests.api.compute.conftest import IMAGE, PROJECTS, Answer, Api
+from tests.api.compute import networked
+from tests.api.compute.conftest import CELL1, IMAGE, PROJECTS, Answer, Api
 
 SERVER = {"server": {"name": "vm", "flavorRef": "1", "imageRef": IMAGE}}
 
@@ -197,6 +199,54 @@ def test_the_image_that_is_made_is_told_again(api: Api, monkeypatch: pytest.Monk
     with api.cell.read() as conn:
         made = conn.execute(sa.select(operations.operations.c.inputs)).scalar_one()["image"]["id"]
     assert made in (answer.body["image_id"] if version == "2.45" else answer.headers["location"])
+
+
+def crash_after_the_commit(api: Api, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, **options: Any) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(idempotency.KeyClaim, "after_commit", die)
+        with pytest.raises(Dies):
+            post(api, path, body, **options)
+    let_holds_end(api)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_an_interface_whose_attach_was_accepted_is_waited_for_again(api: Api, monkeypatch: pytest.MonkeyPatch,
+                                                                    works: bool) -> None:
+    """The end of the operation is the answer, however often it is asked for; nothing is attached twice."""
+    net = networked.network(api)
+    server = networked.server(api)
+    path, body = f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}}
+    crash_after_the_commit(api, monkeypatch, path, body)
+    new = networked.row(api, server)["network_info"][0] | {"id": concurrency.uuid4()}
+    with api.cell.write() as conn:
+        [row] = operations.open_of(conn, server)
+        operations.advance(conn, row["uuid"], row["epoch"], **(
+            {"state": "done", "step_data": {"vif": new}} if works else
+            {"state": "failed", "fault": {"code": 409, "message": "The port went."}}))
+    answers = [post(api, path, body) for _ in range(3)]
+    for answer in answers:
+        assert answer.headers["idempotent-replayed"] == "true"
+        assert (answer.status, answer.body) == (answers[0].status, answers[0].body)
+    assert answers[0].status == (200 if works else 409)
+    if works:
+        assert answers[0].body["interfaceAttachment"]["port_id"] == new["id"]
+    assert count(api, operations.operations, cell=True) == 1
+
+
+def test_events_that_were_not_acted_on_are_when_they_are_told_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    networked.network(api)
+    servers = [networked.server(api) for _ in range(2)]
+    known = [networked.row(api, server)["network_info"] for server in servers]
+    with api.cell.write() as conn:
+        conn.execute(instances.instances.update().values(network_info=[]))
+    body = {"events": [{"name": "network-changed", "server_uuid": uuid} for uuid in (*servers, CELL1)]}
+    crash_after_the_commit(api, monkeypatch, "/os-server-external-events", body, who="service")
+    assert networked.row(api, servers[1])["network_info"] == []
+    for _ in range(2):
+        answer = post(api, "/os-server-external-events", body, who="service")
+        assert answer.status == 207 and answer.headers["idempotent-replayed"] == "true"
+        assert [event["code"] for event in answer.body["events"]] == [200, 200, 404]
+    assert [networked.row(api, server)["network_info"] for server in servers] == known
 
 
 def test_an_answer_that_was_lost_is_not_made_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
