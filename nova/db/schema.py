@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -38,6 +38,8 @@ def insert_or_leave(conn: sa.Connection, target: sa.Table, rows: list[dict[str, 
     ``values`` are the same for every row and may be expressions."""
     insert: Any
     if conn.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # loads several drivers' glue, which others can do without
+
         insert = postgresql.insert(target).on_conflict_do_nothing()
     elif conn.dialect.name == "sqlite":
         insert = sqlite.insert(target).on_conflict_do_nothing()

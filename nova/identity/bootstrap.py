@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
@@ -31,16 +32,35 @@ class Bootstrapped:
     roles: dict[str, str]
 
 
+def begin_hashing(passwords: Mapping[str, str], cost: int) -> Callable[[str, str], str]:
+    """Hash the passwords of these users aside, which takes a while; what is returned gives the hash of a user's."""
+    hasher = Hasher(cost)
+    done: dict[tuple[str, str], str] = {}
+
+    def hash_one(user: str, password: str) -> None:
+        done[user, password] = hasher.hash(password)
+
+    tasks = [concurrency.spawn(hash_one, *one, name="hash") for one in passwords.items()]
+
+    def take(user: str, password: str) -> str:
+        for task in tasks:
+            task.join()
+        return done.get((user, password)) or hasher.hash(password)
+
+    return take
+
+
 def bootstrap(database: Database, admin_password: str, demo_password: str, *, service_password: str | None = None,
-              hash_cost: int = 15, reset_passwords: bool = False) -> Bootstrapped:
-    """Make what is missing, in one transaction.
+              hash_cost: int = 15, reset_passwords: bool = False,
+              hashed: Callable[[str, str], str] | None = None) -> Bootstrapped:
+    """Make what is missing, in one transaction. ``hashed`` is what :func:`begin_hashing` gave earlier, if it was asked.
 
     ``reset_passwords`` sets the passwords also of users that exist, and makes their tokens void; otherwise they keep
     what they have. User ``nova`` of project ``service`` is made only with a ``service_password``.
     """
     wanted = {"admin": admin_password, "demo": demo_password} | ({"nova": service_password} if service_password else {})
-    hasher = Hasher(hash_cost)
-    hashes = {name: hasher.hash(password) for name, password in wanted.items()}
+    hashed = hashed or begin_hashing(wanted, hash_cost)
+    hashes = {name: hashed(name, password) for name, password in wanted.items()}
 
     def make(conn: sa.Connection) -> Bootstrapped:
         if db.get(conn, identity_projects.domains, DEFAULT_DOMAIN) is None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -81,10 +82,17 @@ def _compile(check: Any, parsed: Mapping[str, Any], compiled: dict[str, Decide],
         return _compile_rule(check.match, parsed, compiled, above)
     if isinstance(check, _checks.RoleCheck):
         return _role(check.match)
-    if type(check) is _checks.GenericCheck:
+    if type(check) is _checks.GenericCheck and not _is_foreign(check.kind):
         return _generic(check.kind, check.match)
     raise errors.ConfigError(f"policy rule {above[-1]}: the check {check} is not supported; "
                              "use role, rule and attributes")
+
+
+def _is_foreign(kind: str) -> bool:
+    """Whether a package beside oslo.policy brings this kind of check, as ``http`` is one."""
+    if kind in _ALIASES or hasattr(RequestContext, kind) or not kind.isidentifier():
+        return False
+    return bool(importlib.metadata.entry_points(group="oslo.policy.rule_checks", name=kind))
 
 
 def _always(context: RequestContext, roles: frozenset[str], target: Mapping[str, Any]) -> bool:

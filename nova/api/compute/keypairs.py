@@ -10,7 +10,6 @@ from sqlalchemy import exc
 
 from nova import concurrency, errors
 from nova.api.compute import schemas as s
-from nova.api.compute import sshkeys
 from nova.db.api import keypairs as table
 from nova.db.engine import Database
 from nova.quota import Quota
@@ -122,6 +121,8 @@ class KeyPairs:
 
 def _keys(kind: str, public_key: str | None, user_id: str) -> tuple[str | None, str, str]:
     """Private key (None when imported), public key and fingerprint."""
+    from nova.api.compute import sshkeys  # loads much of cryptography, which no other request needs
+
     if public_key is not None:
         fingerprint = sshkeys.ssh_fingerprint if kind == "ssh" else sshkeys.x509_fingerprint
         return None, public_key, fingerprint(public_key)

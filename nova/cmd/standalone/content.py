@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nova.cmd.standalone.layout import Layout, create_databases
 from nova.cmd.wiring.control import open_database
 from nova.db import migrate
 from nova.db.engine import Database
-from nova.identity.bootstrap import bootstrap
+from nova.identity.bootstrap import begin_hashing, bootstrap
 from nova.images.manager import Images
 from nova.rpc.keyring import SERVICES, Keyring, host_key
 
@@ -25,6 +26,8 @@ IMAGE = "guest"
 
 def prepare(layout: Layout, conf: Any) -> None:
     """Everything that must be there before the first service starts."""
+    done = layout.state.path / "prepared"
+    hashed = None if done.exists() else begin_hashing(_users(layout), conf.identity.password_hash_cost)
     make_keys(layout)
     create_databases(layout)
     for name in ("cell0", *layout.cells):
@@ -35,9 +38,8 @@ def prepare(layout: Layout, conf: Any) -> None:
         provision.map_cell0(api, layout.database("cell0"))
         for name in layout.cells:
             provision.create_cell(api, provision.CellSpec(name, layout.database(name), layout.bus(name)))
-        done = layout.state.path / "prepared"
-        if not done.exists():
-            fill(layout, conf, api)
+        if hashed is not None:
+            fill(layout, conf, api, hashed)
             done.touch()
     finally:
         api.dispose()
@@ -64,11 +66,17 @@ def make_keys(layout: Layout) -> None:
             ring.only(host_key(host)).save(layout.state.path / "hosts" / host / "keys")
 
 
-def fill(layout: Layout, conf: Any, api: Database) -> None:
-    """Users, flavors, the network ``private``, the pool ``public`` and an image."""
+def _users(layout: Layout) -> dict[str, str]:
+    """The passwords of the first users."""
     known = credentials.passwords(layout.state)
-    made = bootstrap(api, known["admin"], known["demo"], service_password=known["nova"],
-                     hash_cost=conf.identity.password_hash_cost)
+    return {name: known[name] for name in ("admin", "demo", "nova")}
+
+
+def fill(layout: Layout, conf: Any, api: Database, hashed: Callable[[str, str], str]) -> None:
+    """Users, flavors, the network ``private``, the pool ``public`` and an image."""
+    users = _users(layout)
+    made = bootstrap(api, users["admin"], users["demo"], service_password=users["nova"],
+                     hash_cost=conf.identity.password_hash_cost, hashed=hashed)
     provision.add_flavors(api)
     real = layout.options.virt != "fake"
     provision.add_network(api, free_network() if real else "10.100.0.0/20",

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import select
 import signal
 import subprocess
 import sys
-import urllib.parse
 from typing import Any
 
 import click
@@ -79,6 +77,9 @@ def _last_line(state: StateDir, start: int) -> str:
 
 def _get(url: str, path: str) -> tuple[int, Any]:
     """Status and JSON body; (0, None) when nothing answers."""
+    import http.client  # only now: while the cloud is starting already
+    import urllib.parse
+
     parsed = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parsed.hostname or "", parsed.port, timeout=5)
     try:
