@@ -105,12 +105,12 @@ class Cloud:
             found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
         return bool(found >= len(HOSTS))
 
-    def settle(self, uuid: str, end: str, what: str, seconds: float = 90.0) -> None:
+    def settle(self, uuid: str, end: str, what: str, seconds: float = 240.0) -> None:
         """Until the server is what it must be; then everything else must be right as well."""
         self.truth.expected[uuid] = end
         self.wait(lambda: self.truth.ended(uuid), seconds, f"{what}: the operation ends")
 
-    def check(self, what: str, seconds: float = 60.0) -> None:
+    def check(self, what: str, seconds: float = 180.0) -> None:
         """Nothing leaked, nothing stuck. A host that came back this moment may need another to look for strangers."""
         wrong: list[str] = []
 
@@ -199,7 +199,7 @@ class Cluster(Cloud):
                         "lease": self.timing.lease, "report_interval": self.timing.report_interval,
                         "service_down_time": max(60.0, self.timing.lease), "workers": 6,
                         "reclaim_instance_interval": 86400, "shelved_offload_time": -1},
-            "rpc": {"keys": keys, "quorum_queues": False, "connect_timeout": 3},
+            "rpc": {"keys": keys, "quorum_queues": False, "connect_timeout": 10},
             "fake": {"vcpus": 2000, "memory_mb": 4000000, "disk_gb": 20000},
             "quota": {"instances": -1, "cores": -1, "ram": -1}}
         above: dict[str, dict[str, Any]] = {

@@ -48,7 +48,7 @@ class Play:
     def _run(self) -> Outcome:
         case, cluster = self.case, self.cluster
         self._act()
-        fallen = cluster.wait(lambda: self.traps.fired(case.label), 60, f"{case.name}: somebody passes {case.label}")
+        fallen = cluster.wait(lambda: self.traps.fired(case.label), 180, f"{case.name}: somebody passes {case.label}")
         victim = fallen.process if case.runs_the_step else cluster.process_of(case.victim)
         daemon = cluster.daemons[victim]
         assert daemon.wait_dead() == -9, f"{victim} ended by itself: {daemon.tail()}"
@@ -81,7 +81,7 @@ class Play:
                 self.traps.arm("step:create.schedule:before", "hold")
             self.uuid = self._create("0")
             if scenario is cases.WITHDRAW:
-                self.cluster.wait(lambda: self.traps.fired("step:create.schedule:before"), 30, "the create waits")
+                self.cluster.wait(lambda: self.traps.fired("step:create.schedule:before"), 180, "the create waits")
             else:
                 self.cluster.settle(self.uuid, cases.ACTIVE, "there is a server to delete")
             self._arm()

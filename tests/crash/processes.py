@@ -65,20 +65,20 @@ class Daemon:
             if time.monotonic() > end:
                 raise AssertionError(f"{self.name} was not ready within {seconds:.0f} s: {self.tail()}")
 
-    def wait_dead(self, seconds: float = 60.0) -> int:
+    def wait_dead(self, seconds: float = 180.0) -> int:
         assert self.process is not None
         return self.process.wait(seconds)
 
     def kill(self) -> None:
         if self.process is not None and self.running:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     def terminate(self) -> None:
         if self.process is not None and self.running:
             self.process.send_signal(signal.SIGTERM)
 
-    def close(self, seconds: float = 10.0) -> None:
+    def close(self, seconds: float = 30.0) -> None:
         """The end, in an orderly way if it takes at most that long."""
         self.terminate()
         if self.process is not None:

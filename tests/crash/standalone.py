@@ -41,7 +41,7 @@ class Standalone(Cloud):
         self.undo.append(self.user.close)
         self.user.log_in()
         api.run(self._make_room)
-        self.wait(self.known_hosts, 30, "placement knows the hosts")
+        self.wait(self.known_hosts, 180, "placement knows the hosts")
 
     def _image(self) -> str:
         """The public image, without a token: by the database of the store."""

@@ -42,7 +42,7 @@ def clean(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_wiped_in_mid_build(cluster: Cluster, where: str) -> None:
     cluster.traps.arm(where, "hold")
     uuid = cluster.user.create()
-    cluster.wait(lambda: cluster.traps.fired(where), 60, f"the build is at {where}")
+    cluster.wait(lambda: cluster.traps.fired(where), 180, f"the build is at {where}")
     for vhost in cluster.vhosts.values():
         cluster.broker.wipe(vhost)
     cluster.traps.disarm(where)
@@ -55,7 +55,7 @@ def test_wiped_in_mid_delete(cluster: Cluster) -> None:
     cluster.settle(uuid, cases.ACTIVE, "a server")
     cluster.traps.arm("step:delete.destroy:before", "hold")
     cluster.user.delete(uuid)
-    cluster.wait(lambda: cluster.traps.fired("step:delete.destroy:before"), 60, "the delete is at its host")
+    cluster.wait(lambda: cluster.traps.fired("step:delete.destroy:before"), 180, "the delete is at its host")
     for vhost in cluster.vhosts.values():
         cluster.broker.wipe(vhost)
     cluster.traps.disarm("step:delete.destroy:before")
@@ -69,7 +69,7 @@ def test_away_for_a_while(cluster: Cluster, broker: RabbitMQ) -> None:
     cluster.settle(old, cases.ACTIVE, "a server")
     cluster.traps.arm("fake.spawn", "hold")
     building = cluster.user.create()
-    cluster.wait(lambda: cluster.traps.fired("fake.spawn"), 60, "a build is at its host")
+    cluster.wait(lambda: cluster.traps.fired("fake.spawn"), 180, "a build is at its host")
     broker.stop()
     cluster.traps.disarm("fake.spawn")
     new = cluster.user.create()

@@ -107,7 +107,7 @@ class Traps:
         descriptor = os.pidfd_open(pid)
         self._mark(process, label)
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        select.select([descriptor], [], [], 10)
+        select.select([descriptor], [], [], 60)
         os.close(descriptor)
 
     def _mark(self, process: str, label: str) -> None:

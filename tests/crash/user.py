@@ -26,7 +26,7 @@ class User:
     def _token(self, session: requests.Session, name: str, password: str) -> str:
         """Give the session a token of that user in the project of the same name; returns the project's id."""
         domain = {"name": "Default"}
-        answer = session.post(f"{self._base}/identity/v3/auth/tokens", timeout=30, json={"auth": {
+        answer = session.post(f"{self._base}/identity/v3/auth/tokens", timeout=120, json={"auth": {
             "identity": {"methods": ["password"], "password": {"user": {
                 "name": name, "domain": domain, "password": password}}},
             "scope": {"project": {"name": name, "domain": domain}}}})
@@ -37,7 +37,7 @@ class User:
 
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
         """As it is answered."""
-        return self._session.post(f"{self._base}/compute/v2.1{path}", timeout=30, json=body,
+        return self._session.post(f"{self._base}/compute/v2.1{path}", timeout=120, json=body,
                                   headers={"OpenStack-API-Version": "compute 2.37"} | headers)
 
     def ask(self, flavor: str = "1", **headers: str) -> requests.Response:
@@ -53,7 +53,7 @@ class User:
 
     def delete(self, uuid: str) -> None:
         """At once, also where deleted servers are kept."""
-        answer = self._session.post(f"{self._base}/compute/v2.1/servers/{uuid}/action", timeout=30,
+        answer = self._session.post(f"{self._base}/compute/v2.1/servers/{uuid}/action", timeout=120,
                                     json={"forceDelete": None})
         assert answer.status_code == 202, answer.text
 
@@ -76,7 +76,7 @@ class User:
         assert answer.status_code in (200, 202, 204) or (waits and answer.status_code >= 500), answer.text
 
     def _port(self, server: str) -> str:
-        answer = self._admin.get(f"{server}/os-interface", timeout=30)
+        answer = self._admin.get(f"{server}/os-interface", timeout=120)
         answer.raise_for_status()
         port: str = answer.json()["interfaceAttachments"][-1]["port_id"]
         return port
@@ -87,7 +87,7 @@ class User:
         return self._image if body == THE_IMAGE else body
 
     def _force_down(self, uuid: str) -> None:
-        found = self._admin.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=30)
+        found = self._admin.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=120)
         host = found.json()["server"]["OS-EXT-SRV-ATTR:host"]
         self._down.append(host)
         self._say(host, True)
@@ -99,17 +99,17 @@ class User:
             self._down.pop()
 
     def _say(self, host: str, down: bool) -> None:
-        answer = self._admin.put(f"{self._base}/compute/v2.1/os-services/force-down", timeout=30,
+        answer = self._admin.put(f"{self._base}/compute/v2.1/os-services/force-down", timeout=120,
                                  json={"host": host, "binary": "nova-compute", "forced_down": down},
                                  headers={"OpenStack-API-Version": "compute 2.11"})
         assert answer.status_code == 200, answer.text
 
-    def show(self, uuid: str, patience: float = 30.0) -> dict[str, Any] | None:
+    def show(self, uuid: str, patience: float = 180.0) -> dict[str, Any] | None:
         """The server as its owner reads it; None when it is gone. An API that restarts is asked again."""
         end = time.monotonic() + patience
         while True:
             try:
-                answer = self._session.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=30)
+                answer = self._session.get(f"{self._base}/compute/v2.1/servers/{uuid}", timeout=120)
                 break
             except requests.ConnectionError:
                 if time.monotonic() > end:

@@ -86,7 +86,25 @@ def make_conf(**defaults: Any) -> cfg.ConfigOpts:
 class Line(OsloBus):
     """A bus that can be ``cut``: its owner says nothing more and gets no answers, as if it were dead."""
 
-    cut = False
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._hearing = concurrency.Lock()
+        self._cut = False
+
+    @property
+    def cut(self) -> bool:
+        return self._cut
+
+    @cut.setter
+    def cut(self, cut: bool) -> None:
+        """From here on no heartbeat counts either that was on its way when the line was cut."""
+        with self._hearing:
+            self._cut = cut
+
+    def unless_cut(self, hear: Callable[[], None]) -> None:
+        with self._hearing:
+            if not self._cut:
+                hear()
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         self._up()
@@ -188,8 +206,22 @@ class Cloud:
         presence = Presence(f"ctl-{name}", "nova-conductor", concurrency.uuid4(),
                             lambda: [(database, cell_tables.services)], interval=self.conf.report_interval)
         bus = self.make_bus(name, f"conductor-{name}", "nova-conductor")
-        return self._start(control.cell_conductor_service(self.conf, database, bus, f"ctl-{name}", presence,
-                                                          drop=self.drop))
+        service = control.cell_conductor_service(self.conf, database, bus, f"ctl-{name}", presence, drop=self.drop)
+        self._hear(service.heartbeats)
+        return self._start(service)
+
+    def _hear(self, heartbeats: Any) -> None:
+        """A conductor takes heartbeats only from hosts whose line is whole."""
+        add = heartbeats.add
+
+        def hear(incarnation: str, host: str | None) -> None:
+            line = self.lines.get(host) if host else None
+            if isinstance(line, Line):
+                line.unless_cut(lambda: add(incarnation, host))
+            else:
+                add(incarnation, host)
+
+        heartbeats.add = hear
 
     def start_host(self, name: str, cell: str) -> Any:
         bus = self.make_bus(cell, name, "nova-compute")
@@ -296,7 +328,8 @@ class Cloud:
 
 
 def memory_cloud(path: Path, **options: Any) -> Cloud:
-    """SQLite files and in-process buses."""
+    """SQLite files and in-process buses. Cells that answer are waited for, however slow the machine is."""
+    options.setdefault("cells_timeout", 60.0)
     conf_options = {"state_path": str(path)} | options.pop("conf_options", {})
     made = make_conf(**conf_options)
     tag = concurrency.uuid4().replace("-", "")[:12]

@@ -119,7 +119,7 @@ def test_a_cell_that_is_away_is_named_and_does_not_hold_up_a_list(make_cloud: Ca
 
 def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Callable[..., Cloud]) -> None:
     """Also when many ask: their questions to the hanging cell do not use up what the others are asked with."""
-    cloud = make_cloud(cells_count=2, hosts_count=2, cells_timeout=2.0)  # a cell that answers needs far less
+    cloud = make_cloud(cells_count=2, hosts_count=2, cells_timeout=5.0)  # a cell that answers needs far less
     uuid = cloud.boot(count=1)[0]
     cloud.wait_state(uuid, "active")
     other = "cell2" if truth.cell_of(cloud, uuid) == "cell1" else "cell1"
@@ -131,8 +131,8 @@ def test_a_cell_that_hangs_costs_its_timeout_and_no_other_cell(make_cloud: Calla
         answers.append(([r["uuid"] for r in page.rows], [c.name for c in page.down]))
 
     with edges.silent(hanging.database):
-        for _ in range(3):
+        for _ in range(2):
             tasks = [concurrency.spawn(ask) for _ in range(10)]
             assert all(t.join(120) for t in tasks)
-        assert answers == [([uuid], [other])] * 30
+        assert answers == [([uuid], [other])] * 20
     cloud.wait(lambda: cloud.servers.page(cloud.context(), Query("p1")).down == [])

@@ -20,6 +20,7 @@ from nova.store.operation_search import STATES, OperationSearch, Wanted
 from tests import edges
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
+from tests.functional.pauses import Pauses
 
 PATIENCE = Patience(lease=1.5, down_after=60.0, look=0.3)
 
@@ -131,12 +132,13 @@ def test_a_cancelled_stop_is_undone_when_the_host_lets_go(cloud: Cloud, hanging:
     truth.nothing_left(cloud)
 
 
-def test_a_cancelled_build_is_given_up_and_holds_nothing(cloud: Cloud) -> None:
+def test_a_cancelled_build_is_given_up_and_holds_nothing(cloud: Cloud, pauses: Pauses) -> None:
     for host in cloud.hosts.values():
         host.manager.driver.knobs.hang("spawn")
-    uuid = cloud.boot()[0]
-    found = cloud.wait(lambda: [f for f in search(cloud).find(Wanted(server=uuid)) if f.row["level"] == "host"
-                                or f.row["step"] == "build"] or None, what="the build is on a host")[0]
+    with pauses.at("fake.spawn") as hold:
+        uuid = cloud.boot()[0]
+        hold.reached()
+    [found] = search(cloud).find(Wanted(server=uuid))
     assert "abandon" in intervene.cancel(cloud.api, found, by="an operator")
     cloud.wait_state(uuid, "error")
     for host in cloud.hosts.values():
@@ -225,15 +227,16 @@ def test_why_of_a_server_at_rest_and_of_none(cloud: Cloud) -> None:
         told(cloud, "00000000-0000-4000-8000-000000000000")
 
 
-def test_a_cancelled_move_goes_back_to_where_it_was(cloud: Cloud) -> None:
+def test_a_cancelled_move_goes_back_to_where_it_was(cloud: Cloud, pauses: Pauses) -> None:
     """The source is just putting the disks aside: it ends that, then everything is taken back."""
     uuid = cloud.boot()[0]
     host = cloud.wait_state(uuid, "active")["host"]
     knobs = cloud.hosts[host].manager.driver.knobs
     knobs.hang("set_aside")
-    cloud.operations.migrate(cloud.context(admin=True), uuid)
-    found = cloud.wait(lambda: [f for f in search(cloud).find(Wanted(server=uuid)) if f.row["step"] == "leave"] or None,
-                       what="the source is at work")[0]
+    with pauses.at("fake.set_aside") as hold:
+        cloud.operations.migrate(cloud.context(admin=True), uuid)
+        hold.reached()
+    [found] = search(cloud).find(Wanted(server=uuid))
     assert "undone from step leave" in intervene.cancel(cloud.api, found, by="the night shift")
     assert "is being undone at step leave" in told(cloud, uuid)
     knobs.release("set_aside")

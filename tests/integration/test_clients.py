@@ -100,7 +100,7 @@ def test_images(demo: OpenStackCommand, tmp_path: Path) -> None:
 
 def test_keypairs(demo: OpenStackCommand, tmp_path: Path) -> None:
     key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@here", "-f", key], check=True, timeout=30)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@here", "-f", key], check=True, timeout=120)
     made = demo("keypair", "create", "--public-key", f"{key}.pub", "mine")
     listed, shown, left = demo.all("keypair list -f json", "keypair show mine -f json", "keypair delete mine",
                                    "keypair list -f json")

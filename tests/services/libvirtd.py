@@ -82,7 +82,7 @@ class Libvirtd:
         _wait(lambda: (self.directory / "run" / "virtlogd-sock").exists(), "virtlogd did not start")
         self.start_daemon()
 
-    def start_daemon(self, seconds: float = 60) -> None:
+    def start_daemon(self, seconds: float = 180) -> None:
         """Start libvirtd alone; guests that are running are found again."""
         self._launch("libvirtd")
         end = time.monotonic() + seconds
@@ -175,7 +175,7 @@ def _children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _wait(condition: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
+def _wait(condition: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

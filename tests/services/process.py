@@ -89,7 +89,7 @@ class Server:
     def run(self, *command: str | Path) -> str:
         """Run a program to its end as the server's user; its output, or ServiceError."""
         done = subprocess.run(
-            [str(c) for c in command], **self._identity(), cwd=self.directory, env=self._environment(), timeout=120,
+            [str(c) for c in command], **self._identity(), cwd=self.directory, env=self._environment(), timeout=300,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             raise ServiceError(f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}")
@@ -101,7 +101,7 @@ class Server:
                 [str(c) for c in command], **self._identity(), cwd=self.directory, env=self._environment(),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float = 180) -> None:
         """Wait until ``ready()``; ServiceError when the process ends before or time runs out."""
         end = time.monotonic() + seconds
         while not ready():

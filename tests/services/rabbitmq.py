@@ -158,7 +158,7 @@ class RabbitMQServer(Server):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.management}/api/{kind}/{urllib.parse.quote(name, '')}", method=method,
             headers={"Authorization": f"Basic {secret}", "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             answer.read()
 
     def _start_epmd(self) -> None:

@@ -56,6 +56,7 @@ from nova.workflow import Workflows
 
 if TYPE_CHECKING:
     from nova.operations import Operations
+    from nova.scheduler.cache import HostStateCache
 
 Drop = Callable[[str], bool]
 
@@ -97,6 +98,7 @@ class ControlPlane:
 class SchedulerService:
     server: Any
     presence: Presence
+    cache: HostStateCache
 
     def start(self) -> None:
         self.presence.start()
@@ -118,7 +120,7 @@ def scheduler_service(plane: ControlPlane, host: str, presence: Presence) -> Sch
     source = DatabaseSource(plane.api, plane.cells, down_after=float(conf.lease))
     cache = HostStateCache(source, default_zone=conf.default_availability_zone)
     manager = SchedulerManager(plane.api, cache, options.from_conf(conf))
-    return SchedulerService(plane.bus.serve("scheduler", host, [manager], workers=conf.workers), presence)
+    return SchedulerService(plane.bus.serve("scheduler", host, [manager], workers=conf.workers), presence, cache)
 
 
 @dataclasses.dataclass

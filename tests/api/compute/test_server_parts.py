@@ -88,7 +88,7 @@ def test_an_interface_that_others_attach_meanwhile(api: Api) -> None:
 
     task = concurrency.spawn(others)
     answer = api("POST", f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}})
-    assert task.join(60)
+    assert task.join(120)
     shown = {"net_id": net, "port_id": new["id"], "mac_addr": new["address"], "port_state": "ACTIVE",
              "fixed_ips": [{"subnet_id": net, "ip_address": "10.9.0.77"}]}
     assert (answer.status, answer.body) == (200, {"interfaceAttachment": shown})

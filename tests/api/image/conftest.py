@@ -103,7 +103,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
     def as_user(name: str) -> httpx.Client:
         headers = {"X-Auth-Token": name} if name else {}
-        clients.append(httpx.Client(base_url=url, headers=headers, timeout=30))
+        clients.append(httpx.Client(base_url=url, headers=headers, timeout=120))
         return clients[-1]
 
     yield Cloud(url, images, database, tmp_path / "images", as_user)

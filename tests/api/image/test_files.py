@@ -151,7 +151,7 @@ def test_too_large(cloud: Cloud, alice: httpx.Client) -> None:
 def test_a_connection_that_breaks_leaves_nothing(cloud: Cloud, alice: httpx.Client) -> None:
     image_id = make(alice)["id"]
     address = urlsplit(cloud.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=120) as connection:
         connection.sendall(f"PUT /image/v2/images/{image_id}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: alice\r\n"
                            "Content-Type: application/octet-stream\r\nContent-Length: 1000000\r\n\r\n".encode())
         connection.sendall(DATA[:5000])

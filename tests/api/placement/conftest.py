@@ -78,7 +78,7 @@ def connect(database: Database) -> Iterator[Connect]:
 
     @functools.cache
     def http(user: str) -> httpx.Client:
-        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.port}/placement", timeout=30,
+        clients.append(httpx.Client(base_url=f"http://127.0.0.1:{server.port}/placement", timeout=120,
                                     headers={"X-Auth-Token": user} if user else {}))
         return clients[-1]
 

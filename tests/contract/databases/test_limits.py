@@ -18,7 +18,6 @@ seats = schema.table("seats", metadata, sa.Column("id", schema.BigId, primary_ke
                      sa.Column("taken", sa.Integer, nullable=False))
 #: Statements that take longer than any limit here, and would end.
 SLEEP = {"postgresql": "SELECT pg_sleep(20)", "mariadb": "SELECT SLEEP(20)"}
-QUICK = Limits(statement=1.0, lock=1.0, idle=1.0)
 
 
 @pytest.fixture(params=list(SLEEP))
@@ -33,59 +32,66 @@ def url(kind: str, make_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    made = Database(url, limits=QUICK)
-    metadata.create_all(made.engine)
-    with made.write() as conn:
+def make(url: str) -> Iterator[Callable[..., Database]]:
+    """``make(lock=1.0)``: a database with just that limit. A busy machine reaches any other before it is meant to."""
+    made = [Database(url)]
+    metadata.create_all(made[0].engine)
+    with made[0].write() as conn:
         conn.execute(seats.insert().values(id=1, taken=0))
-    yield made
-    made.dispose()
+
+    def limited(**limits: float) -> Database:
+        made.append(Database(url, limits=Limits(**limits)))
+        return made[-1]
+
+    yield limited
+    for database in made:
+        database.dispose()
 
 
-def taken(database: Database) -> int:
-    with database.read() as conn:
-        return int(conn.execute(sa.select(seats.c.taken)).scalar_one())
+def taken(url: str) -> int:
+    database = Database(url)
+    try:
+        with database.read() as conn:
+            return int(conn.execute(sa.select(seats.c.taken)).scalar_one())
+    finally:
+        database.dispose()
 
 
 def take(conn: sa.Connection) -> None:
     conn.execute(seats.update().values(taken=seats.c.taken + 1))
 
 
-def test_a_statement_is_given_up(database: Database, kind: str) -> None:
+def test_a_statement_is_given_up(make: Callable[..., Database], kind: str) -> None:
+    database = make(statement=1.0)
     with pytest.raises(errors.Unavailable), database.read() as conn:
         conn.execute(sa.text(SLEEP[kind])).all()
-    assert taken(database) == 0  # the connection, or another one, works
+    with database.read(patient=True) as conn:  # the connection, or another one, works
+        assert conn.execute(sa.select(seats.c.taken)).scalar_one() == 0
 
 
-def test_a_patient_reader_is_not_given_up(database: Database, kind: str) -> None:
-    with database.read(patient=True) as conn:
+def test_a_patient_reader_is_not_given_up(make: Callable[..., Database], kind: str) -> None:
+    with make(statement=1.0).read(patient=True) as conn:
         conn.execute(sa.text(SLEEP[kind].replace("20", "1.5"))).all()
 
 
-def test_who_waits_for_a_row_waits_no_longer_than_allowed(url: str, database: Database) -> None:
-    holder = Database(url)
-    try:
-        with holder.write() as conn:
-            take(conn)
-            with pytest.raises(errors.Unavailable):
-                database.run(take)
-        database.run(take)
-        assert taken(database) == 2
-    finally:
-        holder.dispose()
+def test_who_waits_for_a_row_waits_no_longer_than_allowed(url: str, make: Callable[..., Database]) -> None:
+    database = make(lock=1.0)
+    with make().write() as conn:
+        take(conn)
+        with pytest.raises(errors.Unavailable):
+            database.run(take)
+    database.run(take)
+    assert taken(url) == 2
 
 
-def test_a_transaction_that_was_left_alone_frees_its_rows(url: str, database: Database) -> None:
-    other = Database(url)
-    try:
-        with pytest.raises(errors.Unavailable), database.write() as conn:
-            take(conn)
-            concurrency.sleep(2.5)
-            other.run(take)  # would wait for as long as the first one holds its row
-            take(conn)
-        assert taken(database) == 1
-    finally:
-        other.dispose()
+def test_a_transaction_that_was_left_alone_frees_its_rows(url: str, make: Callable[..., Database]) -> None:
+    other = make()
+    with pytest.raises(errors.Unavailable), make(idle=1.0).write() as conn:
+        take(conn)
+        concurrency.sleep(2.5)
+        other.run(take)  # would wait for as long as the first one holds its row
+        take(conn)
+    assert taken(url) == 1
 
 
 def test_without_limits_a_session_has_the_servers_own(url: str, kind: str) -> None:

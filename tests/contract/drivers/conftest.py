@@ -21,14 +21,14 @@ BRIDGE = "brtest"
 @pytest.fixture(scope="session")
 def netns() -> Iterator[str]:
     name = f"nova-drv-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True, timeout=30)
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=120)
     try:
         for words in (["link", "set", "lo", "up"], ["link", "add", BRIDGE, "type", "bridge"],
                       ["link", "set", BRIDGE, "up"]):
-            subprocess.run(["ip", "-n", name, *words], check=True, timeout=30)
+            subprocess.run(["ip", "-n", name, *words], check=True, timeout=120)
         yield name
     finally:
-        subprocess.run(["ip", "netns", "del", name], check=True, timeout=30)
+        subprocess.run(["ip", "netns", "del", name], check=True, timeout=120)
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class Harness:
             driver.stop()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 180) -> Any:
     """Wait for what comes about by itself; its value, once true."""
     end = time.monotonic() + seconds
     while not (value := condition()):

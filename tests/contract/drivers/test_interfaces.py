@@ -53,7 +53,7 @@ def test_a_card_is_a_tap_on_the_bridge_of_a_running_guest(libvirt_host: Harness,
     driver.spawn(guest)
     driver.attach_interface(guest.uuid, more)
     done = subprocess.run(["ip", "-n", netns, "-j", "link", "show", "master", BRIDGE], check=True,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=120)
     assert {link["ifname"] for link in json.loads(done.stdout)} == {guest.nics[0].device, more.device}
 
 

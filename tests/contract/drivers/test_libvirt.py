@@ -97,11 +97,11 @@ def test_its_card_is_a_tap_of_the_given_name_on_the_bridge(libvirt_host: Harness
     guest = libvirt_host.guest()
     driver.spawn(guest)
     done = subprocess.run(["ip", "-n", netns, "-j", "link", "show", "master", BRIDGE], check=True,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=120)
     taps = {link["ifname"]: link["mtu"] for link in json.loads(done.stdout)}
     assert taps == {guest.nics[0].device: 1450}
     driver.power_off(guest.uuid)
-    done = subprocess.run(["ip", "-n", netns, "link", "show", guest.nics[0].device], capture_output=True, timeout=30,
+    done = subprocess.run(["ip", "-n", netns, "link", "show", guest.nics[0].device], capture_output=True, timeout=120,
                           check=False)
     assert done.returncode != 0
 

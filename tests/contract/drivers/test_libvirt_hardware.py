@@ -67,12 +67,12 @@ def test_a_guest_with_everything_boots(libvirt_host: Harness, libvirtd: Libvirtd
 
 def _config_drive_is_right(path: pathlib.Path, guest: Any) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
-    label = subprocess.run(["isoinfo", "-d", "-i", path], check=True, capture_output=True, timeout=30, text=True)
+    label = subprocess.run(["isoinfo", "-d", "-i", path], check=True, capture_output=True, timeout=120, text=True)
     assert "Volume id: config-2" in label.stdout
 
     def read(name: str) -> bytes:
         return subprocess.run(["isoinfo", "-J", "-x", name, "-i", path], check=True, capture_output=True,
-                              timeout=30).stdout
+                              timeout=120).stdout
 
     told = json.loads(read("/openstack/latest/meta_data.json"))
     assert (told["uuid"], told["name"], told["hostname"], told["admin_pass"]) == (guest.uuid, "web", "web", "secret")
@@ -96,7 +96,7 @@ def test_ephemeral_and_swap_space_is_formatted(libvirt_host: Harness, tmp_path: 
         subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", directory / name, raw], check=True,
                        timeout=60)
         told = subprocess.run(["blkid", "--probe", "--output", "export", raw], check=True, capture_output=True,
-                              text=True, timeout=30).stdout
+                              text=True, timeout=120).stdout
         return dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
 
     ephemeral = probe("disk.ephemeral")
@@ -213,7 +213,7 @@ def test_other_buses_and_a_config_drive_without_a_cdrom(libvirt_host: Harness, l
     assert root.find("devices/interface/model").get("type") == "e1000"
     directory = libvirt_host.state / "instances" / guest.uuid
     told = subprocess.run(["mtype", "-i", directory / "disk.config", "::openstack/latest/meta_data.json"], check=True,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=120)
     assert json.loads(told.stdout)["uuid"] == guest.uuid
     assert (directory / "disk.swap").stat().st_blocks * 512 >= 16 << 20
 

@@ -67,7 +67,7 @@ def two_daemons() -> Iterator[tuple[Libvirtd, Libvirtd]]:
     ends = [f"mig{tag}{i}" for i in (1, 2)]
 
     def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True, timeout=30)
+        subprocess.run(["ip", *words], check=True, timeout=120)
 
     try:
         for machine in machines:
@@ -83,7 +83,7 @@ def two_daemons() -> Iterator[tuple[Libvirtd, Libvirtd]]:
             yield first, second
     finally:
         for machine in machines:
-            subprocess.run(["ip", "netns", "del", machine], check=False, timeout=30)
+            subprocess.run(["ip", "netns", "del", machine], check=False, timeout=120)
 
 
 @pytest.fixture(params=["fake", "libvirt"])
@@ -241,7 +241,7 @@ def test_a_migration_that_nobody_watches_any_more_is_found_again(pair: Pair) -> 
     task = concurrency.spawn(lambda: pair.source.migrate(guest.uuid, there, WISHES, began), name="first")
     eventually(lambda: began.reports)
     pair.source.migrate(guest.uuid, there, WISHES, Watch(FORCE_COMPLETE))
-    assert task.join(60)
+    assert task.join(120)
     assert pair.destination.arrived(guest.uuid)
 
 

@@ -14,7 +14,7 @@ from nova import concurrency
 from nova.clients.store import RemoteStore
 from nova.conductor.endpoints import DueHosts, Heartbeats, StoreEndpoint
 from nova.db.cell import instances
-from nova.db.cell.tables import operations
+from nova.db.cell.tables import operations, services
 from nova.db.engine import Database
 from nova.rpc.bus import OsloBus
 from nova.rpc.envelope import NullSigner
@@ -22,7 +22,8 @@ from nova.rpc.envelope import Sender as BusSender
 from nova.store.cell import CellStore
 from tests.functional.cloud import all_tables, make_conf
 
-LEASE = 1.0
+#: Longer than any pause of a busy machine: who is to be silent for longer is made so.
+LEASE = 300.0
 KINDS = ("sqlite", "postgresql", "mariadb", "rpc")
 
 
@@ -55,6 +56,18 @@ class Bench:
         with self.database.write() as conn:
             operations.insert(conn, [row | values], due_in=due_in)
         return uuid
+
+    def silence(self, seconds: float = 2 * LEASE) -> None:
+        """As if no service had been heard for so much longer."""
+        s = services.services
+        with self.database.write() as conn:
+            conn.execute(s.update().values(last_seen=s.c.last_seen - seconds))
+
+    def age(self) -> float:
+        """Seconds since the only service was heard."""
+        with self.database.read() as conn:
+            [found] = services.list(conn)
+        return float(found["age"])
 
     def row(self, operation: str) -> dict[str, Any]:
         with self.database.read() as conn:

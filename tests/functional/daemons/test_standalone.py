@@ -34,14 +34,14 @@ class Standalone:
     def token(self, cloud: str = "demo") -> dict[str, Any]:
         auth = yaml.safe_load((self.path / "clouds.yaml").read_text())["clouds"][cloud]["auth"]
         user = {"name": auth["username"], "password": auth["password"], "domain": {"id": "default"}}
-        answer = requests.post(f"{auth['auth_url']}/auth/tokens", timeout=30, json={"auth": {
+        answer = requests.post(f"{auth['auth_url']}/auth/tokens", timeout=120, json={"auth": {
             "identity": {"methods": ["password"], "password": {"user": user}},
             "scope": {"project": {"name": auth["project_name"], "domain": {"id": "default"}}}}})
         assert answer.status_code == 201, answer.text
         return {"X-Auth-Token": answer.headers["X-Subject-Token"]}
 
     def get(self, path: str) -> Any:
-        answer = requests.get(f"http://127.0.0.1:{self.port}{path}", headers=self.token(), timeout=30)
+        answer = requests.get(f"http://127.0.0.1:{self.port}{path}", headers=self.token(), timeout=120)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -87,7 +87,7 @@ class Client:
     """A client of server-sent events; ``last_id`` is what it would come back with."""
 
     def __init__(self, port: int, query: str, token: str, last: str | None) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=120)
         resume = f"Last-Event-ID: {last}\r\n" if last else ""
         self.sock.sendall(f"GET /servers/events{query} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\n{resume}\r\n"
                           .encode())

@@ -137,14 +137,14 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
      b"abcde"),
 ])
 def test_answers_in_all_forms(speaks: Callable[..., str], answer: bytes, status: int, body: bytes) -> None:
-    connection = Connection(speaks([[answer]]), timeout=10)
+    connection = Connection(speaks([[answer]]), timeout=120)
     got = connection.request("GET", "/x")
     connection.close()
     assert (got.status, got.body) == (status, body)
 
 
 def test_a_kept_connection_that_closed_is_opened_again_but_not_for_a_post(speaks: Callable[..., str]) -> None:
-    connection = Connection(speaks([[OK], [OK]]), timeout=10)
+    connection = Connection(speaks([[OK], [OK]]), timeout=120)
     assert connection.request("GET", "/a").body == b"hi"
     assert connection.request("GET", "/b").body == b"hi"
     with pytest.raises(WireError):
@@ -153,7 +153,7 @@ def test_a_kept_connection_that_closed_is_opened_again_but_not_for_a_post(speaks
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", b""])
 def test_what_is_not_an_answer_is_an_error(speaks: Callable[..., str], answer: bytes) -> None:
-    connection = Connection(speaks([[answer]]), timeout=10)
+    connection = Connection(speaks([[answer]]), timeout=120)
     with pytest.raises(WireError):
         connection.request("GET", "/x")
 

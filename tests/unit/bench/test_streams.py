@@ -56,7 +56,7 @@ def session(port: int, scheme: str = "http") -> Session:
 
 
 def test_all_must_have_heard(speaker: Speaker) -> None:
-    with Streams(session(speaker.port), 5, timeout=10) as streams:
+    with Streams(session(speaker.port), 5, timeout=120) as streams:
         begun: list[int] = []
         last = streams.until(b"event: ready", lambda: (begun.append(1), speaker.say(b"event: ready\n\n"))[0])
         assert begun and last > 0

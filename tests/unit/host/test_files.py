@@ -91,6 +91,6 @@ def test_a_lock_of_a_dead_process_is_free(tmp_path: pathlib.Path) -> None:
                 pass
     finally:
         holder.kill()
-        holder.communicate(timeout=30)
+        holder.communicate(timeout=120)
     with files.locked(lock, timeout=0.1):
         pass

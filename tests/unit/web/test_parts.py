@@ -139,7 +139,7 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
     server.start()
     with pytest.raises(errors.ConfigError, match=rf"\[wsgi\] listen 127.0.0.1:{server.port}"):
         Server(slow, f"127.0.0.1:{server.port}").start()
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     client.request("GET", "/")
     assert client.getresponse().read() == b"done"
     client.request("GET", "/slow")
@@ -150,7 +150,7 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
     client.close()
     assert stopping.join(120)
     with pytest.raises(ConnectionRefusedError):
-        http.client.HTTPConnection("127.0.0.1", server.port, timeout=10).connect()
+        http.client.HTTPConnection("127.0.0.1", server.port, timeout=120).connect()
 
 
 def test_a_loop_that_ends_by_itself_waits_for_who_stops_it() -> None:

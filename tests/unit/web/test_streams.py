@@ -176,7 +176,7 @@ def served(make_loop: Make) -> Iterator[tuple[Server, Loop]]:
 
 
 def ask(server: Server, path: str, version: str = "1.1") -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", server.port), timeout=120)
     _clients.append(sock)
     sock.sendall(f"GET {path} HTTP/{version}\r\nHost: x\r\n\r\n".encode())
     return sock
