@@ -21,6 +21,7 @@ from nova.networks.security_groups import hold as hold_group
 from nova.operations import refusals
 from nova.operations.acceptance import Deps
 from nova.operations.network_changes import bring
+from nova.store import record_events
 
 FloatingIp = library.FloatingIp
 
@@ -59,9 +60,11 @@ class FloatingIps:
             limit = self._deps.quota.limits(conn, project, context.user_id or "")["floating_ips"]
             self._deps.quota.check_count("floating_ips", limit, table.held(conn, project_id=project) + 1)
             made = library.allocate(conn, source, project, address=address, description=description)
+            record_events.floating_ip(conn, context, "allocate", made)
             if port is not None:
                 library.associate(conn, made, _port(conn, context, made, port), fixed_address)
             found = _with_servers(conn, [library.get(conn, None, uuid=made["uuid"])])[0]
+            _tell_where(conn, context, made | {"instance_uuid": None}, found)
             tell(found)
             return found
 
@@ -80,7 +83,13 @@ class FloatingIps:
 
     def release(self, context: RequestContext, uuid: str) -> None:
         """Give it back, also while it leads to a server."""
-        self._deps.api.run(lambda conn: library.release(conn, library.get(conn, _scope(context), uuid=uuid)))
+        def run(conn: sa.Connection) -> None:
+            floating = _with_servers(conn, [library.get(conn, _scope(context), uuid=uuid)])[0]
+            library.release(conn, floating)
+            _tell_where(conn, context, floating, floating | {"instance_uuid": None})
+            record_events.floating_ip(conn, context, "deallocate", floating)
+
+        self._deps.api.run(run)
         bring(self._deps, context)
 
     # -- ports and servers ---------------------------------------------------------------------------------------------
@@ -89,11 +98,12 @@ class FloatingIps:
         refusals.check(self._deps, context, server, "change_network", "addFloatingIp")
 
         def run(conn: sa.Connection) -> None:
-            floating = library.get(conn, _scope(context), address=address)
+            floating = _with_servers(conn, [library.get(conn, _scope(context), address=address)])[0]
             try:
                 library.associate(conn, floating, queries.ports_of(conn, [server]), fixed_address)
             except errors.Conflict as e:
                 raise errors.Invalid(e.message) from e
+            _tell_where(conn, context, floating, floating | {"instance_uuid": server})
 
         self._deps.api.run(run)
         bring(self._deps, context)
@@ -102,12 +112,14 @@ class FloatingIps:
                      fixed_address: str | None = None) -> FloatingIp:
         """Lead it to the port, or nowhere."""
         def run(conn: sa.Connection) -> FloatingIp:
-            floating = library.get(conn, _scope(context), uuid=uuid)
+            floating = _with_servers(conn, [library.get(conn, _scope(context), uuid=uuid)])[0]
             if port is None:
                 library.disassociate(conn, floating)
             else:
                 library.associate(conn, floating, _port(conn, context, floating, port), fixed_address)
-            return _with_servers(conn, [library.get(conn, None, uuid=uuid)])[0]
+            found = _with_servers(conn, [library.get(conn, None, uuid=uuid)])[0]
+            _tell_where(conn, context, floating, found)
+            return found
 
         floating = self._deps.api.run(run)
         bring(self._deps, context)
@@ -122,9 +134,19 @@ class FloatingIps:
             if floating["instance_uuid"] != server:
                 raise errors.Conflict(f"Floating IP {address} is not associated with instance {server}.")
             library.disassociate(conn, floating)
+            _tell_where(conn, context, floating, floating | {"instance_uuid": None})
 
         self._deps.api.run(run)
         bring(self._deps, context)
+
+
+def _tell_where(conn: sa.Connection, context: RequestContext, was: FloatingIp, now: FloatingIp) -> None:
+    """It may lead from one server to another now."""
+    if was["instance_uuid"] == now["instance_uuid"]:
+        return
+    for what, row in (("disassociate", was), ("associate", now)):
+        if row["instance_uuid"]:
+            record_events.floating_ip(conn, context, what, row)
 
 
 def _scope(context: RequestContext) -> str | None:

@@ -20,6 +20,7 @@ from nova.networks import allocation, documents, security_groups
 from nova.operations import refusals
 from nova.operations.acceptance import Deps
 from nova.operations.network_changes import bring
+from nova.store import record_events
 
 Port = dict[str, Any]
 
@@ -89,31 +90,37 @@ class Ports:
 
     def add_fixed_ip(self, context: RequestContext, server: str, network: str) -> None:
         """One more address of the network for the port that the server has there."""
-        refusals.check(self._deps, context, server, "change_network", "addFixedIp")
+        row = refusals.check(self._deps, context, server, "change_network", "addFixedIp")
 
         def run(conn: sa.Connection) -> None:
-            port = next((row for row in queries.ports_of(conn, [server]) if row.network_uuid == network), None)
+            port = next((port for port in queries.ports_of(conn, [server]) if port.network_uuid == network), None)
             if port is None:
                 raise errors.Invalid(f"Instance {server} has no interface in network {network}.")
             allocation.add_address(conn, port, next(
                 n for n in queries.visible_networks(conn, None) if n.uuid == network))
             queries.mark(conn, [server], documents.version_at(queries.now(conn)))
+            record_events.fixed_address(conn, context, "create_ip", row, lambda: _vifs(conn, server))
 
         self._deps.api.run(run)
         bring(self._deps, context, [server])
 
     def remove_fixed_ip(self, context: RequestContext, server: str, address: str) -> None:
-        refusals.check(self._deps, context, server, "change_network", "removeFixedIp")
+        row = refusals.check(self._deps, context, server, "change_network", "removeFixedIp")
 
         def run(conn: sa.Connection) -> None:
-            port = next((row for row in queries.ports_of(conn, [server]) if row.address == address), None)
+            port = next((port for port in queries.ports_of(conn, [server]) if port.address == address), None)
             if port is None:
                 raise errors.Invalid(f"Fixed IP {address} not found on instance {server}.")
             allocation.drop_address(conn, port.uuid, address)
             queries.mark(conn, [server], documents.version_at(queries.now(conn)))
+            record_events.fixed_address(conn, context, "delete_ip", row, lambda: _vifs(conn, server))
 
         self._deps.api.run(run)
         bring(self._deps, context, [server])
+
+
+def _vifs(conn: sa.Connection, server: str) -> list[dict[str, Any]]:
+    return documents.network_info(conn, [server])[server]
 
 
 def _get(conn: sa.Connection, context: RequestContext, uuid: str) -> Port:

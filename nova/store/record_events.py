@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to flavors, key pairs, aggregates, server groups and services, told to whoever listens.
+"""What happens to flavors, key pairs, aggregates, server groups, services and addresses, told to whoever listens.
 
 Called within the transaction that makes it happen; while nobody wants notifications each call returns at once.
 """
@@ -16,6 +16,7 @@ from nova.db.api import flavors
 from nova.db.engine import Database
 from nova.db.services import ServiceTables
 from nova.objects.base import NovaObject
+from nova.objects.notifications import legacy as unversioned
 from nova.objects.notifications.payloads import (
     AggregatePayload,
     FlavorPayload,
@@ -35,7 +36,8 @@ def _listened(conn: sa.Connection) -> Recorder | None:
 
 
 def _put(conn: sa.Connection, recorder: Recorder, context: RequestContext | None,
-         notes: Iterable[tuple[str, NovaObject, tuple[str, Mapping[str, Any]] | None]], service: str = API) -> None:
+         notes: Iterable[tuple[str, NovaObject | None, tuple[str, Mapping[str, Any]] | None]],
+         service: str = API) -> None:
     publisher = recorder.publisher(service)
     actor = context.to_dict() if context is not None else {}
     recorder.put(conn, actor, [Note(name, publisher, payload, legacy=legacy) for name, payload, legacy in notes])
@@ -101,6 +103,30 @@ def service(conn: sa.Connection, context: RequestContext | None, what: str, tabl
     if row is not None:
         payload = ServiceStatusPayload.of({str(name): value for name, value in row.items()})
         _put(conn, recorder, context, [(f"service.{what}", payload, None)], publisher)
+
+
+def fixed_address(conn: sa.Connection, context: RequestContext, what: str, server: Mapping[str, Any],
+                  vifs: Callable[[], list[dict[str, Any]]]) -> None:
+    """A server got or lost a fixed address: ``create_ip`` or ``delete_ip``; ``vifs`` reads what it has now."""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    told = unversioned.server(server)
+    now = told | {"fixed_ips": unversioned.addresses({**server, "network_info": vifs()})}
+    _put(conn, recorder, context, [(name, None, (name, payload)) for name, payload in (
+        (f"compute.instance.{what}.start", told), (f"compute.instance.{what}.end", now))])
+
+
+def floating_ip(conn: sa.Connection, context: RequestContext, what: str, row: Mapping[str, Any]) -> None:
+    """``allocate``, ``associate``, ``disassociate`` or ``deallocate``."""
+    recorder = _listened(conn)
+    if recorder is None:
+        return
+    name = f"network.floating_ip.{what}"
+    payload = {"project_id": row["project_id"], "floating_ip": row["address"]}
+    if what.endswith("associate"):
+        payload["instance_id"] = row["instance_uuid"]
+    _put(conn, recorder, context, [(name, None, (name, payload))])
 
 
 def listened(database: Database) -> bool:

@@ -18,6 +18,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("nova-operations", operations.OperationsDirective)
     app.add_directive("nova-transitions", operations.TransitionsDirective)
     app.add_directive("nova-notifications", notifications.NotificationsDirective)
+    app.add_directive("nova-unversioned", notifications.UnversionedDirective)
     app.add_directive("nova-payloads", notifications.PayloadsDirective)
     app.add_directive("nova-rules", rules.RulesDirective)
     app.add_directive("nova-rows", packages.RowsDirective)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``.. nova-notifications::`` and ``.. nova-payloads::``: the events that are sent, and the fields of payloads."""
+"""``.. nova-notifications::`` and ``.. nova-payloads::``: the events that are sent, and the fields of payloads;
+``.. nova-unversioned::``: the events that have the unversioned format only."""
 
 from __future__ import annotations
 
@@ -27,6 +28,16 @@ class NotificationsDirective(SphinxDirective):
             [code(e.name), code(e.legacy) if e.legacy else "–", e.when, e.publisher, code(e.payload.__name__),
              e.priority] for e in events()]
         return [table(columns, rows, (26, 24, 34, 12, 20, 8))]
+
+
+class UnversionedDirective(SphinxDirective):
+    """One row per event that has no versioned form."""
+
+    def run(self) -> list[nodes.Node]:
+        every = "what every event of a server tells"
+        rows: list[list[Cell]] = [[code(e.name), e.when, e.publisher, ", ".join(e.members) or every]
+                                  for e in catalogue.PLAIN]
+        return [table(("Event", "When", "Sent by", "Payload"), rows, (32, 34, 12, 22))]
 
 
 class PayloadsDirective(SphinxDirective):

@@ -189,6 +189,30 @@ RECORDS = (
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plain:
+    """An event that is there in the unversioned format only. ``members`` are those of its payload, where it is not
+    what every event of a server tells."""
+
+    name: str
+    publisher: str
+    when: str
+    members: tuple[str, ...] = ()
+
+
+_LED = ("project_id", "floating_ip", "instance_id")
+#: Events of addresses.
+PLAIN = (
+    *(Plain(f"compute.instance.{verb}_ip.{end}", "nova-api", f"{words}: {end}.") for verb, words in (
+        ("create", "A server gets one more fixed address"), ("delete", "A server loses a fixed address"))
+      for end in ("start", "end")),
+    Plain("network.floating_ip.allocate", "nova-api", "A project got a floating address.", _LED[:2]),
+    Plain("network.floating_ip.associate", "nova-api", "It leads to a server.", _LED),
+    Plain("network.floating_ip.disassociate", "nova-api", "It leads to that server no more.", _LED),
+    Plain("network.floating_ip.deallocate", "nova-api", "The project gave it back.", _LED[:2]),
+)
+
+
 def events(actions: list[str]) -> list[Event]:
     """All events of a release whose operations on hosts are ``actions``, by name."""
     found = {e.name: e for e in (*SERVERS, *RECORDS)}

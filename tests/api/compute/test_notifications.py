@@ -10,7 +10,10 @@ import pytest
 from nova.db.api.outbox import outbox as api_outbox
 from nova.db.cell import instances
 from nova.db.cell.outbox import outbox as cell_outbox
+from nova.networks import floating_ips
+from nova.objects.notifications import catalogue
 from nova.store.recorder import UNVERSIONED, VERSIONED, Recorder, Settings
+from tests.api.compute import networked
 from tests.api.compute.conftest import Api
 
 
@@ -116,3 +119,35 @@ def test_services(listened: Api) -> None:
     assert (data["disabled"], data["disabled_reason"], data["host"]) == (True, "why", found[0]["host"])
     assert listened("DELETE", f"/os-services/{found[0]['id']}", who="admin", version="2.53").status == 204
     assert types(told(listened, cell=True)) == ["service.delete"]
+
+
+def test_addresses(listened: Api) -> None:
+    """In the unversioned format, which is the only one that has them."""
+    network = networked.network(listened)
+    server, second = networked.server(listened), networked.server(listened)
+    with listened.database.write() as conn:
+        floating_ips.add_range(conn, floating_ips.create_pool(conn, "public"), "192.0.2.0/29")
+    path, had = f"/servers/{server}/action", networked.row(listened, server)["network_info"][0]["ips"][0]["address"]
+    told(listened)
+    assert listened("POST", path, {"addFixedIp": {"networkId": network}}).status == 202
+    start, end = told(listened)
+    assert (start["event_type"], end["event_type"]) == tuple(
+        f"compute.instance.create_ip.{phase}" for phase in ("start", "end"))
+    added = [ip["address"] for ip in end["payload"]["fixed_ips"]]
+    assert len(added) == 2 and had in added and end["payload"]["instance_id"] == server
+    assert listened("POST", path, {"removeFixedIp": {"address": had}}).status == 202
+    start, end = told(listened)
+    assert end["event_type"] == "compute.instance.delete_ip.end"
+    assert [ip["address"] for ip in end["payload"]["fixed_ips"]] == [a for a in added if a != had]
+
+    made = listened("POST", "/os-floating-ips", {"pool": "public"}).body["floating_ip"]
+    for uuid in (server, second):
+        assert listened("POST", f"/servers/{uuid}/action", {"addFloatingIp": {"address": made["ip"]}}).status == 202
+    assert listened("DELETE", f"/os-floating-ips/{made['id']}").status == 202
+    rows = told(listened)
+    assert [(row["event_type"].rpartition(".")[2], row["payload"].get("instance_id")) for row in rows] == [
+        ("allocate", None), ("associate", server), ("disassociate", server), ("associate", second),
+        ("disassociate", second), ("deallocate", None)]
+    assert {row["payload"]["floating_ip"] for row in rows} == {made["ip"]}
+    assert {row["event_type"] for row in rows} <= {event.name for event in catalogue.PLAIN}
+    assert not any(row["versioned"] for row in rows)
