@@ -151,8 +151,11 @@ def stands_still_and_goes_on(cloud: Standalone, server: Any) -> None:
 
 
 def changes_inside(cloud: Standalone, server: Any) -> None:
-    """By an interrupt, by a card that comes to the running guest and goes."""
+    """By its agent, by an interrupt, by a card that comes to the running guest and goes."""
     compute, admin = cloud.demo.compute, sdk(cloud.clouds, "admin").compute
+    compute.change_server_password(server, "another one")
+    eventually(lambda: "guest: password of root set by its host" in cloud.console(server), "the agent answers")
+    cloud.wait(server, "ACTIVE")
     compute.trigger_server_crash_dump(server)
     told = admin.get(f"/servers/{server.id}/diagnostics", microversion="2.48").json()
     assert (told["state"], told["num_nics"], told["driver"]) == ("running", 1, "libvirt")
