@@ -125,17 +125,17 @@ class Janitor:
                 self._hearing(cell, computes)
                 return
             lease = self._judgement.limit(computes)
+            down = {s["host"] for s in computes if s["age"] > lease}
+            dead = {s["host"] for s in computes if self._judgement.is_down(s)}
             due = cell_operations.abandoned(conn, level="host", lease=lease)
             deletes = {step: cell_operations.abandoned(conn, level="host", lease=lease, action=action)
-                       for action, step in _WITHOUT_HOST.items()}
-            creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create")
+                       for action, step in _WITHOUT_HOST.items()} if down else {}
+            creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create") if dead else []
             overdue = cell_operations.overdue(conn)
-        down = {s["host"] for s in computes if s["age"] > lease}
         self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
         if self._judgement.may(cell.uuid, self._hearing(cell, computes)):
             for step, rows in deletes.items():
                 self._take_back(cell, [r for r in rows if r["host"] in down], step)
-            dead = {s["host"] for s in computes if self._judgement.is_down(s)}
             self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
             for row in due:
                 if row["host"] in down:

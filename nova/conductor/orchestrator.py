@@ -77,12 +77,13 @@ class Orchestrator:
         cell = self.environment.cells.get(cell_uuid) if cell_uuid else None
         journal, owner = self.journal(cell), self.environment.owner
         row = journal.prepare(uuid, epoch, owner, level="api")
+        if row is None and cell is not None and (waiting := journal.waiting(uuid, epoch)) is not None:
+            self._nudge(waiting, cell)  # one host of a move has handed it to the other: they do not speak to each other
+            return
         if row is None or not self._lean(row):
             row = journal.take(uuid, epoch, owner, level="api") or journal.retake(uuid, epoch, owner, level="api")
         if row is not None:
             self._run(row, cell)
-        elif cell is not None and (waiting := journal.waiting(uuid, epoch)) is not None:
-            self._nudge(waiting, cell)  # one host of a move has handed it to the other: they do not speak to each other
 
     def _lean(self, row: Row) -> bool:
         return row.state == "open" and row.action in self._workflows and self._workflows[row.action].step(row.step).lean

@@ -226,18 +226,26 @@ class OperationTables:
         ``orphaned`` rows need no judgement over a lease: their owner has signed off, or another start of the same
         service has taken its place.
         """
-        t, s = self.operations, self.services
-        where = [t.c.state.in_(OPEN_STATES), t.c.level == level,
-                 sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
-                        sa.and_(t.c.owner.is_not(None), self.unowned(lease)))]
-        if host is not None:
-            where.append(t.c.host == host)
-        if action is not None:
-            where.append(t.c.action == action)
-        known = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > 0).exists()
-        rows = conn.execute(sa.select(t, (~known).label("orphaned")).where(*where)
-                            .order_by(sa.func.coalesce(t.c.due_at, t.c.updated_at)).limit(limit)).mappings().all()
+        values: dict[str, Any] = {"b_level": level, "b_lease": lease, "b_limit": limit}
+        values |= {} if host is None else {"b_host": host}
+        values |= {} if action is None else {"b_action": action}
+        rows = conn.execute(self._abandoned[host is not None, action is not None], values).mappings().all()
         return [dict(r) for r in rows]
+
+    @functools.cached_property
+    def _abandoned(self) -> dict[tuple[bool, bool], sa.Select[Any]]:
+        """By whether a host and whether an action is named."""
+        t, s = self.operations, self.services
+        lease = sa.bindparam("b_lease", type_=sa.Double)
+        known = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > 0).exists()
+        query = sa.select(t, (~known).label("orphaned")).where(
+            t.c.state.in_(OPEN_STATES), t.c.level == sa.bindparam("b_level"),
+            sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
+                   sa.and_(t.c.owner.is_not(None), self.unowned(lease)))).order_by(
+            sa.func.coalesce(t.c.due_at, t.c.updated_at)).limit(sa.bindparam("b_limit", type_=sa.Integer))
+        on_host, of_action = t.c.host == sa.bindparam("b_host"), t.c.action == sa.bindparam("b_action")
+        return {(False, False): query, (True, False): query.where(on_host), (False, True): query.where(of_action),
+                (True, True): query.where(on_host, of_action)}
 
     def any_open(self, conn: sa.Connection) -> bool:
         """Is anything under way? While nothing is, that is all that a look costs."""
@@ -251,26 +259,37 @@ class OperationTables:
     def hosts_to_look_at(self, conn: sa.Connection, *, lease: float, settled: float) -> frozenset[str]:
         """Hosts with open rows that are due, that nobody living owns, or that stand still since ``settled`` seconds
         (their owner may have lost track of them: only it can tell)."""
+        return frozenset(r[0] for r in conn.execute(self._hosts_to_look_at, {"b_settled": settled}))
+
+    @functools.cached_property
+    def _hosts_to_look_at(self) -> sa.Select[Any]:
         t = self.operations
+        before = db_now() - sa.bindparam("b_settled", type_=sa.Double)
         due = sa.or_(sa.and_(t.c.owner.is_(None), t.c.due_at <= db_now()),
-                     sa.and_(t.c.owner.is_not(None), t.c.updated_at < db_now() - settled))
-        rows = conn.execute(sa.select(t.c.host).distinct().where(t.c.state.in_(OPEN_STATES), t.c.level == "host", due))
-        return frozenset(r[0] for r in rows)
+                     sa.and_(t.c.owner.is_not(None), t.c.updated_at < before))
+        return sa.select(t.c.host).distinct().where(t.c.state.in_(OPEN_STATES), t.c.level == "host", due)
 
     def lost(self, conn: sa.Connection, *, owner: str, running: Sequence[str],
              limit: int = 200) -> list[dict[str, Any]]:
         """Open rows that ``owner`` holds and does not run: it let go of them without being able to say so."""
-        t = self.operations
-        rows = conn.execute(sa.select(t).where(t.c.owner == owner, t.c.state.in_(OPEN_STATES),
-                                               t.c.updated_at < db_now() - 2.0).limit(limit)).mappings().all()
+        rows = conn.execute(self._lost, {"b_owner": owner, "b_limit": limit}).mappings().all()
         return [dict(r) for r in rows if r["uuid"] not in running]
+
+    @functools.cached_property
+    def _lost(self) -> sa.Select[Any]:
+        t = self.operations
+        return sa.select(t).where(t.c.owner == sa.bindparam("b_owner"), t.c.state.in_(OPEN_STATES),
+                                  t.c.updated_at < db_now() - 2.0).limit(sa.bindparam("b_limit", type_=sa.Integer))
 
     def overdue(self, conn: sa.Connection, limit: int = 200) -> list[dict[str, Any]]:
         """Open rows past their deadline."""
+        return [dict(r) for r in conn.execute(self._overdue, {"b_limit": limit}).mappings()]
+
+    @functools.cached_property
+    def _overdue(self) -> sa.Select[Any]:
         t = self.operations
-        rows = conn.execute(sa.select(t).where(t.c.state.in_(OPEN_STATES), t.c.deadline <= db_now())
-                            .limit(limit)).mappings().all()
-        return [dict(r) for r in rows]
+        return sa.select(t).where(t.c.state.in_(OPEN_STATES), t.c.deadline <= db_now()).limit(
+            sa.bindparam("b_limit", type_=sa.Integer))
 
     def open_of(self, conn: sa.Connection, instance_uuid: str) -> list[dict[str, Any]]:
         return [dict(r) for r in conn.execute(self._open_of, {"b_server": instance_uuid}).mappings()]

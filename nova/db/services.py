@@ -60,15 +60,23 @@ class ServiceTables:
 
     def heartbeat(self, conn: sa.Connection, incarnations: Sequence[str]) -> int:
         """Renew the leases of all these incarnations in one statement; returns how many are known."""
+        return conn.execute(self._heartbeat, {"b_incarnations": list(incarnations)}).rowcount
+
+    @functools.cached_property
+    def _heartbeat(self) -> sa.Update:
         t = self.services
-        return conn.execute(t.update().where(t.c.incarnation.in_(list(incarnations)))
-                            .values(last_seen=db_now(), report_count=t.c.report_count + 1)).rowcount
+        return t.update().where(t.c.incarnation.in_(sa.bindparam("b_incarnations", expanding=True))).values(
+            last_seen=db_now(), report_count=t.c.report_count + 1)
 
     def heartbeat_of(self, conn: sa.Connection, beats: Sequence[tuple[str, str]]) -> int:
         """The same of (host, incarnation) pairs: what one host says of another's incarnation renews nothing."""
+        return conn.execute(self._heartbeat_of, {"b_beats": list(beats)}).rowcount
+
+    @functools.cached_property
+    def _heartbeat_of(self) -> sa.Update:
         t = self.services
-        return conn.execute(t.update().where(sa.tuple_(t.c.host, t.c.incarnation).in_(list(beats)))
-                            .values(last_seen=db_now(), report_count=t.c.report_count + 1)).rowcount
+        return t.update().where(sa.tuple_(t.c.host, t.c.incarnation).in_(
+            sa.bindparam("b_beats", expanding=True))).values(last_seen=db_now(), report_count=t.c.report_count + 1)
 
     def retire(self, conn: sa.Connection, incarnation: str) -> None:
         """A clean stop: the lease ends now."""
@@ -77,13 +85,17 @@ class ServiceTables:
 
     def list(self, conn: sa.Connection, *, host: str | None = None, binary: str | None = None) -> list[dict[str, Any]]:
         """Rows with ``age``: seconds since the last heartbeat by the database's clock."""
-        t = self.services
-        query = sa.select(t, (db_now() - sa.func.coalesce(t.c.last_seen, 0.0)).label("age")).order_by(t.c.id)
+        t, query = self.services, self._list
         if host is not None:
             query = query.where(t.c.host == host)
         if binary is not None:
             query = query.where(t.c.binary == binary)
         return [dict(r) for r in conn.execute(query).mappings()]
+
+    @functools.cached_property
+    def _list(self) -> sa.Select[Any]:
+        t = self.services
+        return sa.select(t, (db_now() - sa.func.coalesce(t.c.last_seen, 0.0)).label("age")).order_by(t.c.id)
 
     def living(self, conn: sa.Connection, host: str, binary: str, lease: float) -> str | None:
         """The incarnation of a service that has been heard within its lease and is not said to be down."""

@@ -41,8 +41,9 @@ def measure(path: pathlib.Path, count: int, parallel: int, mode: str) -> dict[st
         _only(cloud, None)
         began, cpu = time.monotonic(), time.process_time()
         made = drains.accept(cloud.api, cloud.context(admin=True), drains.Wanted(_HOST, mode, parallel))
-        while (found := drains.show(cloud.api, made["uuid"]))["state"] == "open":
-            time.sleep(0.2)
+        while drains.find(cloud.api, _HOST)[0]["state"] == "open":
+            time.sleep(0.5)
+        found = drains.show(cloud.api, made["uuid"])
         return {"servers": count, "parallel": parallel, "mode": mode, "state": found["state"],
                 "counts": found["counts"], "seconds": round(time.monotonic() - began, 1),
                 "processor_seconds": round(time.process_time() - cpu, 1)}
