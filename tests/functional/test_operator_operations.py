@@ -138,7 +138,8 @@ def test_a_cancelled_build_is_given_up_and_holds_nothing(cloud: Cloud, pauses: P
     with pauses.at("fake.spawn") as hold:
         uuid = cloud.boot()[0]
         hold.reached()
-    [found] = search(cloud).find(Wanted(server=uuid))
+    found = cloud.wait(lambda: [f for f in search(cloud).find(Wanted(server=uuid)) if f.row["level"] == "host"] or None,
+                       what="the API level has let go of it")[0]
     assert "abandon" in intervene.cancel(cloud.api, found, by="an operator")
     cloud.wait_state(uuid, "error")
     for host in cloud.hosts.values():
