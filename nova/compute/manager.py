@@ -190,6 +190,8 @@ class ComputeManager:
         self._epochs.admit(operation.instance_uuid, operation.epoch)
         self._lonely.learn([work.instance])
         self._watching.ring(operation.instance_uuid)
+        if operation.action == "delete":
+            self.driver.hurry(operation.instance_uuid)
         return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
 
     def _run(self, work: Work) -> None:

@@ -104,6 +104,11 @@ class Lifecycle(abc.ABC):
         """Have it shut off: ask the guest and give it ``timeout`` seconds, then pull the plug."""
 
     @abc.abstractmethod
+    def hurry(self, uuid: str) -> None:
+        """The guest is to be destroyed: whoever gives it time to end by itself pulls the plug now. Does not block, and
+        does nothing to a guest that nobody waits for. It holds until the guest is destroyed."""
+
+    @abc.abstractmethod
     def reboot(self, uuid: str, kind: RebootKind) -> None:
         """Restart it. A soft reboot that the guest does not follow in time becomes a hard one."""
 

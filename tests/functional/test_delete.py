@@ -28,6 +28,19 @@ def test_an_active_server(cloud: Cloud) -> None:
         cloud.operations.delete(cloud.context(), uuid)
 
 
+def test_while_its_guest_is_given_time_to_stop(make_cloud: Callable[..., Cloud], pauses: Pauses) -> None:
+    cloud = make_cloud(conf_options={"shutdown_timeout": 100_000})
+    uuid = cloud.boot()[0]
+    host = str(cloud.wait_state(uuid, "active")["host"])
+    cloud.hosts[host].manager.driver.knobs.slow("shutdown", 100_000)
+    with pauses.at("fake.power_off") as hold:
+        cloud.operations.stop(cloud.context(), uuid)
+        hold.reached()
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
 def test_before_it_was_scheduled(make_cloud: Callable[..., Cloud]) -> None:
     """No scheduler, no conductor: accepting and reading need neither, and nothing is built afterwards."""
     cloud = make_cloud(start=False)

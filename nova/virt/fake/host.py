@@ -13,6 +13,7 @@ from nova.conf import compute as compute_conf
 from nova.virt.fake.guests import FakeGuest, GuestFile
 from nova.virt.fake.knobs import Knobs
 from nova.virt.interfaces import Listener
+from nova.virt.patience import Patience
 from nova.virt.types import EventKind, GuestSpec, LifecycleEvent, PowerState
 
 KEPT_BOOTS = 20
@@ -31,6 +32,7 @@ class FakeHost:
         self.lock = concurrency.Lock()
         self.listeners: list[Listener] = []
         self.knobs = Knobs.from_conf(conf, host)
+        self.patience = Patience()
         self.started_at = concurrency.time()
         self._outlet: concurrency.Pool | None = None
 

@@ -33,6 +33,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
 
     def destroy(self, uuid: str, name: str) -> None:
         self.knobs.strike("destroy")
+        self.patience.forget(uuid)
         with self.lock:
             gone = self.guests.remove(uuid)
             shutil.rmtree(self.snapshots_of(uuid), ignore_errors=True)
@@ -56,11 +57,18 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
         self.power_on(guest.uuid)
 
     def power_off(self, uuid: str, timeout: float = 0) -> None:
+        """A guest that is slow to react is one whose ``shutdown`` is delayed."""
         self.knobs.strike("power_off")
+        if slow := min(timeout, self.knobs.delay("shutdown")):
+            with self.patience.with_guest(uuid) as hurried:
+                hurried.wait(slow)
         with self.lock:
             guest = self.find(uuid)
             if guest.power_state != PowerState.SHUTDOWN:
                 self.halt(guest, PowerState.SHUTDOWN, EventKind.STOPPED)
+
+    def hurry(self, uuid: str) -> None:
+        self.patience.end(uuid)
 
     def reboot(self, uuid: str, kind: RebootKind) -> None:
         self.knobs.strike("reboot")

@@ -26,6 +26,7 @@ from nova.virt.libvirt.offers import Offers
 from nova.virt.libvirt.ownership import Ownership
 from nova.virt.libvirt.planner import Planner
 from nova.virt.libvirt.xml.draft import machine_of
+from nova.virt.patience import Patience
 from nova.virt.types import GuestSpec
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Hypervisor:
         self.ownership = Ownership(host)
         self.instances = pathlib.Path(section.instances_path or state_path / "instances").absolute()
         self.opened: list[Callable[[Any], None]] = []
+        self.patience = Patience()
         self.connection = Connection(section.connection_uri, section.connect_timeout, self._on_open)
         self.cache = ImageCache(self.instances / BASES, download.fetch, base_format=section.base_image_format)
         self._host: Host | None = None

@@ -50,6 +50,7 @@ class LibvirtLifecycle(Lifecycle):
             self._on_domain(uuid, self._undefine)
         except errors.NotFound:
             LOG.debug("guest %s (%s) has no domain any more", name, uuid)
+        self.hypervisor.patience.forget(uuid)
         if self.hypervisor.ownership.elsewhere(self.hypervisor.directory(uuid)):
             LOG.info("the files of guest %s are on shared storage and another host's now; they stay", uuid)
             return
@@ -70,6 +71,9 @@ class LibvirtLifecycle(Lifecycle):
         if timeout > 0 and self._stop_clean(uuid, timeout):
             return
         self._stop_hard(uuid)
+
+    def hurry(self, uuid: str) -> None:
+        self.hypervisor.patience.end(uuid)
 
     def reboot(self, uuid: str, kind: RebootKind) -> None:
         """A soft one is a clean end and a new start: only so it is certain that the guest has followed."""
@@ -167,15 +171,16 @@ class LibvirtLifecycle(Lifecycle):
         """Press the power button; whether the guest has ended within ``timeout`` seconds."""
         end = concurrency.monotonic() + timeout
         press_at = 0.0
-        while self.info(uuid).power_state is PowerState.RUNNING:
-            now = concurrency.monotonic()
-            if now >= end:
-                LOG.info("guest %s did not shut down within %g s", uuid, timeout)
-                return False
-            if now >= press_at:
-                self._press(uuid)
-                press_at = now + PRESS_AGAIN
-            concurrency.sleep(min(LOOK_AGAIN, end - now))
+        with self.hypervisor.patience.with_guest(uuid) as hurried:
+            while self.info(uuid).power_state is PowerState.RUNNING:
+                now = concurrency.monotonic()
+                if now >= end or hurried.is_set():
+                    LOG.info("guest %s did not shut down within %g s", uuid, timeout - max(0.0, end - now))
+                    return False
+                if now >= press_at:
+                    self._press(uuid)
+                    press_at = now + PRESS_AGAIN
+                hurried.wait(min(LOOK_AGAIN, end - now))
         return not self._on_domain(uuid, lambda dom: dom.isActive())
 
     def _press(self, uuid: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from nova import errors
+from nova import concurrency, errors
+from nova.virt.fake.host import FakeHost
 from nova.virt.interfaces import Console, Events, Inventory, Lifecycle, Volumes
 from nova.virt.types import EventKind, LifecycleEvent, PowerState
 from tests.contract.drivers.harness import Harness, eventually
@@ -66,6 +67,22 @@ def test_everything_may_be_repeated(host: Harness) -> None:
     driver.spawn(guest)
     assert driver.info(guest.uuid).power_state is PowerState.RUNNING
     driver.destroy(guest.uuid, guest.name)
+    driver.destroy(guest.uuid, guest.name)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["said before", "said meanwhile"])
+def test_one_that_is_to_be_destroyed_is_given_no_time(host: Harness, early: bool) -> None:
+    driver = host.open()
+    if isinstance(driver, FakeHost):
+        driver.knobs.slow("shutdown", 100_000)
+    guest = host.guest(image=None)  # nothing runs in it that could hear
+    driver.spawn(guest)
+    if early:
+        driver.hurry(guest.uuid)
+    waiting = concurrency.spawn(driver.power_off, guest.uuid, 100_000)
+    driver.hurry(guest.uuid)
+    waiting.join(120)
+    assert driver.info(guest.uuid).power_state is PowerState.SHUTDOWN
     driver.destroy(guest.uuid, guest.name)
 
 
