@@ -104,6 +104,11 @@ class Libvirtd:
         """What runs ``argv`` in the namespaces of the daemon."""
         return ["nsenter", "--target", str(self._init), "--mount", "--pid", "--net", "--uts", "--", *argv]
 
+    @property
+    def init(self) -> int:
+        """The first process of those namespaces."""
+        return self._init
+
     def remove(self) -> None:
         """End the daemons and all guests, and leave nothing."""
         for program in reversed(list(self._daemons)):
