@@ -46,7 +46,7 @@ class ComputeManager:
         self._epochs = Epochs(settings.state_path / "epochs")
         self._reporter = Reporter(settings, driver, store, inventory_changed)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
-        self._turns = Turns(self._pool.submit)
+        self._turns = Turns(self._pool.submit, lambda operation: self._watching.let_go(operation))
         self._recent = Recent()
         self._watching = Watching(store, settings.live_migrations, lambda *row: self._pool.submit(self._take, *row))
         self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected,

@@ -21,10 +21,11 @@ _Line = collections.deque[tuple[str, Callable[[], None]]]
 
 class Turns:
     """A line per server. Work that finds its server busy waits in the line and holds no worker, so that one server that
-    hangs does not stop the others. ``submit(fn, *args)`` gives work to a pool."""
+    hangs does not stop the others. ``submit(fn, *args)`` gives work to a pool; ``left`` is told of each operation that
+    is here no more."""
 
-    def __init__(self, submit: Callable[..., None]) -> None:
-        self._submit = submit
+    def __init__(self, submit: Callable[..., None], left: Callable[[str], None] = lambda operation: None) -> None:
+        self._submit, self._gone = submit, left
         self._lock = concurrency.Lock()
         self._lines: dict[str, _Line] = {}
         self._here: dict[str, None] = {}
@@ -66,6 +67,7 @@ class Turns:
             finally:
                 with self._lock:
                     del self._here[operation]
+                self._gone(operation)
 
     @contextlib.contextmanager
     def hold(self, server: str) -> Iterator[bool]:

@@ -24,6 +24,7 @@ class Watching:
         self._store, self._limit, self._again = store, limit, again
         self._lock = concurrency.Lock()
         self._bells: dict[str, Any] = {}
+        self._refused: dict[str, int] = {}
         self._waiting: dict[str, int] = {}
         self._running: set[str] = set()
 
@@ -38,7 +39,7 @@ class Watching:
         """One of ``limit`` turns (0: any number). Unavailable while all are taken: the row waits, no worker does."""
         with self._lock:
             if self._limit and len(self._running) >= self._limit:
-                self._waiting[operation] = epoch
+                self._refused[operation] = epoch
                 raise errors.Unavailable("Other live migrations of this host go first.", retry_after=2)
             self._waiting.pop(operation, None)
             self._running.add(operation)
@@ -49,11 +50,26 @@ class Watching:
             with self._lock:
                 self._running.discard(operation)
                 del self._bells[operation], self._bells[server]
-                following = next(iter(self._waiting.items()), None)
-                if following is not None:
-                    del self._waiting[following[0]]
-            if following is not None:
-                self._again(*following)
+            self._call_next()
+
+    def let_go(self, operation: str) -> None:
+        """The operation is out of hand. If it was refused its turn, it is called when there is one: not before now, for
+        it could not have been taken."""
+        with self._lock:
+            epoch = self._refused.pop(operation, None)
+            if epoch is None:
+                return
+            self._waiting[operation] = epoch
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """The one that waits longest, if there is a turn."""
+        with self._lock:
+            following = next(iter(self._waiting.items()), None)
+            if following is None or len(self._running) >= self._limit:
+                return
+            del self._waiting[following[0]]
+        self._again(*following)
 
 
 class OperationWatch:

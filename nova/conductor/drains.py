@@ -32,8 +32,21 @@ LOG = logging.getLogger(__name__)
 _ASK_AGAIN = 5.0
 #: Seconds between two looks while a host is being emptied.
 _BUSY = 0.2
+#: Seconds between two looks for servers that came late, and whether the host is still disabled.
+_NEWCOMERS = 1.0
 _LIVE = frozenset({states.ACTIVE, states.PAUSED})
+_UNCONFIRMED = ("It was resized or moved away and waits for its confirmation; until then its former disks are here. A "
+                "drain that confirms resizes takes them away.")
 _RETENTION = 30 * 86400.0
+
+
+_T, _O = instances.instances.c, cell_operations.operations.c
+_THESE = _T.uuid.in_(sa.bindparam("b_uuids", expanding=True))
+#: Where it came from is only read of a server that was resized: it is long.
+_SERVERS = sa.select(_T.uuid, _T.host, _T.vm_state, _T.task_state, _T.op_seq, _T.deleted, sa.case(
+    (_T.vm_state == states.RESIZED, _T.system_metadata), else_=sa.null()).label("system_metadata")).where(_THESE)
+_NEWEST = sa.select(_O.instance_uuid, _O.seq, _O.action, _O.state, _O.fault).join(
+    instances.instances, sa.and_(_T.uuid == _O.instance_uuid, _T.op_seq == _O.seq)).where(_THESE)
 
 
 class Mover(Protocol):
@@ -44,6 +57,8 @@ class Mover(Protocol):
     def migrate(self, context: RequestContext, uuid: str) -> Any: ...
 
     def confirm_resize(self, context: RequestContext, uuid: str) -> Any: ...
+
+    def shelve_offload(self, context: RequestContext, uuid: str) -> Any: ...
 
     def evacuate(self, context: RequestContext, uuid: str) -> Any: ...
 
@@ -75,6 +90,7 @@ class Drains:
         self._api, self._cells, self._mover = api, cells, mover
         self._owner, self._lease = owner, lease
         self._mine: dict[str, dict[str, Any]] = {}
+        self._looked_at: dict[str, float] = {}
         self._pool = concurrency.make_pool(8, "drains")
         self._periodic = Periodic("drains", lambda: _BUSY if self._mine else interval, self.look)
         self._purged_at = 0.0
@@ -118,14 +134,13 @@ class Drains:
 
     def _advance(self, drain: dict[str, Any]) -> None:
         cell = self._cells.get(drain["cell_uuid"])
-        if drain["kind"] == "drain":
-            _disable(cell, drain)
         with self._api.read() as conn:
             rows = table.servers_of(conn, drain["uuid"])
         looks = _looks(cell, rows)
         changes = {look.uuid: change for look in looks if (change := self._judged(drain, look)) is not None}
         rows = [row | changes.get(row["instance_uuid"], {}) for row in rows]
-        if drain["kind"] == "drain":
+        if drain["kind"] == "drain" and (self._is_time(drain) or all(row["state"] in table.ENDED for row in rows)):
+            _disable(cell, drain)
             rows += self._newcomers(drain, cell, {row["instance_uuid"] for row in rows})
         asked = self._chosen(drain, rows, {look.uuid: look for look in looks})
         for uuid, (_, change) in asked.items():
@@ -136,11 +151,22 @@ class Drains:
         if rows and not asked and all(row["state"] in table.ENDED for row in rows) or not rows:
             self._end(drain, rows)
 
+    def _is_time(self, drain: dict[str, Any]) -> bool:
+        now = concurrency.monotonic()
+        if now - self._looked_at.get(drain["uuid"], -_NEWCOMERS) < _NEWCOMERS:
+            return False
+        self._looked_at[drain["uuid"]] = now
+        return True
+
     def _newcomers(self, drain: dict[str, Any], cell: Cell, known: set[str]) -> list[dict[str, Any]]:
-        """Servers on the host that the drain has not seen; one that came late leaves too."""
+        """Servers on the host that the drain has not seen, and those that have a copy there because they were resized
+        away; one that came late leaves too."""
         t = instances.instances.c
         with cell.database.read() as conn:
             here = list(conn.execute(sa.select(t.uuid).where(t.host == drain["host"], t.deleted.is_(False))).scalars())
+            resized = conn.execute(sa.select(t.uuid, t.system_metadata).where(
+                t.vm_state == states.RESIZED, t.host != drain["host"], t.deleted.is_(False))).all()
+        here += [row.uuid for row in resized if _came_from(row.system_metadata, drain["host"])]
         fresh = [uuid for uuid in here if uuid not in known]
 
         def add(conn: sa.Connection) -> None:
@@ -158,7 +184,11 @@ class Drains:
             return None
         if server is None or server["deleted"]:
             return {"state": "gone", "message": "It was deleted."}
-        if server["host"] != drain["host"]:
+        if row["state"] == "waiting" and not drain["confirm_resizes"] and _kept_back(drain, server):
+            return {"state": "failed", "message": _UNCONFIRMED}
+        if server["vm_state"] == states.SHELVED_OFFLOADED and not server["host"]:
+            return {"state": "moved", "message": "It is shelved and has no host any more."}
+        if server["host"] != drain["host"] and not (row["state"] == "waiting" and _kept_back(drain, server)):
             arrived = server["vm_state"] != states.RESIZED or row["state"] == "waiting"
             if server["task_state"] is not None or not arrived or not server["host"]:
                 return None
@@ -171,6 +201,8 @@ class Drains:
             return {"state": "waiting"} if concurrency.time() - asked > _ASK_AGAIN else None
         if answer["state"] in OPEN_STATES or server["task_state"] is not None:
             return None
+        if row["way"] == "confirm":  # confirmed where it is, or taken back to here: now it can move
+            return {"state": "waiting"}
         fault = (answer["fault"] or {}).get("message") or f"The {answer['action']} is {answer['state']}."
         return self._refused(drain, row, fault)
 
@@ -216,7 +248,8 @@ class Drains:
     def _move(self, drain: dict[str, Any], uuid: str, way: str) -> None:
         """Accepting a move takes a moment; what comes of it is seen by a later look."""
         context = RequestContext.from_dict(drain["actor"]).elevated()
-        act = {"live": self._mover.live_migrate, "cold": self._mover.migrate, "evacuate": self._mover.evacuate}[way]
+        act = {"live": self._mover.live_migrate, "cold": self._mover.migrate, "evacuate": self._mover.evacuate,
+               "offload": self._mover.shelve_offload, "confirm": self._mover.confirm_resize}[way]
         try:
             act(context, uuid)
         except errors.Unavailable as e:
@@ -250,6 +283,7 @@ class Drains:
 
         self._api.run(close)
         self._mine.pop(drain["uuid"], None)
+        self._looked_at.pop(drain["uuid"], None)
 
 
 def _held(conn: sa.Connection, drain: dict[str, Any]) -> None:
@@ -260,10 +294,26 @@ def _held(conn: sa.Connection, drain: dict[str, Any]) -> None:
 def _way(drain: dict[str, Any], row: dict[str, Any], server: dict[str, Any]) -> str:
     if drain["kind"] == "evacuation":
         return "evacuate"
+    if server["vm_state"] == states.SHELVED:
+        return "offload"
+    if _kept_back(drain, server):
+        return "confirm"
     if drain["mode"] == "cold" or any(t["way"] == "live" for t in row["tried"]):
         return "cold"
     return "live" if server["vm_state"] in _LIVE or drain["mode"] == "live" and server["vm_state"] != states.STOPPED \
         else "cold"
+
+
+def _came_from(system_metadata: dict[str, Any] | None, host: str) -> bool:
+    """Was it resized, or moved, from that host, and nobody has said yet that it stays so?"""
+    kept: dict[str, Any] = (system_metadata or {}).get("resized_from") or {}
+    return kept.get("source_compute") == host
+
+
+def _kept_back(drain: dict[str, Any], server: dict[str, Any]) -> bool:
+    """Its former disks are on the host until its resize is confirmed."""
+    waits = drain["kind"] == "drain" and server["vm_state"] == states.RESIZED
+    return waits and _came_from(server["system_metadata"], drain["host"])
 
 
 def _disable(cell: Cell, drain: dict[str, Any]) -> None:
@@ -283,18 +333,13 @@ def _disable(cell: Cell, drain: dict[str, Any]) -> None:
 
 def _looks(cell: Cell, rows: list[dict[str, Any]]) -> list[_Look]:
     """The servers that have not ended, with their newest operations, in two selects."""
-    t, o = instances.instances.c, cell_operations.operations.c
     wanted = [row["instance_uuid"] for row in rows if row["state"] not in table.ENDED]
     servers: dict[str, dict[str, Any]] = {}
     newest: dict[str, dict[str, Any]] = {}
     with cell.database.read() as conn:
         for first in range(0, len(wanted), 500):
-            part = wanted[first:first + 500]
-            servers |= {r["uuid"]: dict(r) for r in conn.execute(sa.select(
-                t.uuid, t.host, t.vm_state, t.task_state, t.op_seq, t.deleted).where(t.uuid.in_(part))).mappings()}
-            newest |= {r["instance_uuid"]: dict(r) for r in conn.execute(sa.select(
-                o.instance_uuid, o.seq, o.action, o.state, o.fault).join(
-                instances.instances, sa.and_(t.uuid == o.instance_uuid, t.op_seq == o.seq)).where(
-                t.uuid.in_(part))).mappings()}
+            part = {"b_uuids": wanted[first:first + 500]}
+            servers |= {r["uuid"]: dict(r) for r in conn.execute(_SERVERS, part).mappings()}
+            newest |= {r["instance_uuid"]: dict(r) for r in conn.execute(_NEWEST, part).mappings()}
     return [_Look(row, servers.get(row["instance_uuid"]), newest.get(row["instance_uuid"])) for row in rows
             if row["state"] not in table.ENDED]

@@ -22,12 +22,14 @@ _ACTOR = ("user_id", "project_id", "roles", "is_admin", "request_id")
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """``mode``: ``live`` moves running servers only while they run, ``cold`` stops them, ``auto`` tries one and then
-    the other. ``parallel`` servers are on their way at a time."""
+    the other. ``parallel`` servers are on their way at a time. ``confirm_resizes``: of servers that were resized away,
+    and whose owners could still take them back; otherwise they are named."""
 
     host: str
     mode: str = "auto"
     parallel: int = 10
     reason: str | None = None
+    confirm_resizes: bool = False
 
 
 def accept(api: Database, context: RequestContext, wanted: Wanted) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def accept(api: Database, context: RequestContext, wanted: Wanted) -> dict[str, 
     uuid, told = concurrency.uuid4(), context.to_dict()
     values = {"uuid": uuid, "host": wanted.host, "cell_uuid": known[0]["cell_uuid"], "kind": "drain",
               "mode": wanted.mode, "parallel": wanted.parallel, "reason": wanted.reason,
+              "confirm_resizes": wanted.confirm_resizes,
               "actor": {k: told[k] for k in _ACTOR if told.get(k) is not None}}
     try:
         made = api.run(lambda conn: table.insert(conn, values))

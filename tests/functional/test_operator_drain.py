@@ -107,6 +107,32 @@ def test_who_may_only_move_live_stays_and_is_named(three: Cloud) -> None:
     assert on(three, "host1") == [uuid]
 
 
+def test_shelved_servers_are_offloaded_and_unconfirmed_resizes_named_or_confirmed(
+        make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(conf_options={"shelved_offload_time": -1})
+    shelved, resized = filled(cloud, "host1", 2)
+    cloud.operations.shelve(cloud.context(), shelved)
+    cloud.wait_state(shelved, "shelved")
+    cloud.operations.migrate(cloud.context(admin=True), resized)
+    assert cloud.wait_state(resized, "resized")["host"] == "host2"
+    made = drains.accept(cloud.api, cloud.context(admin=True), Wanted("host1"))
+    done = ended(cloud, made["uuid"])
+    assert (done["state"], done["message"]) == ("failed", "1 of 2 servers could not be moved.")
+    told = {row["instance_uuid"]: (row["state"], row["way"], row["message"]) for row in done["servers"]}
+    assert told[shelved] == ("moved", "offload", "It is shelved and has no host any more.")
+    assert told[resized][:2] == ("failed", None) and "waits for its confirmation" in told[resized][2]
+    assert cloud.wait_state(shelved, "shelved_offloaded")["host"] is None
+    assert truth.settled(cloud, resized)["vm_state"] == "resized"
+    made = drains.accept(cloud.api, cloud.context(admin=True), Wanted("host1", confirm_resizes=True))
+    done = ended(cloud, made["uuid"])
+    assert (done["state"], [row["way"] for row in done["servers"]]) == ("done", ["confirm"])
+    assert truth.settled(cloud, resized)["vm_state"] == "active"
+    for uuid in (shelved, resized):
+        cloud.operations.delete(cloud.context(), uuid)
+        cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
 def test_another_conductor_goes_on(three: Cloud) -> None:
     uuids = filled(three, "host1", 8)
     made = drains.accept(three.api, three.context(admin=True), Wanted("host1", parallel=1))

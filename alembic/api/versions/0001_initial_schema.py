@@ -256,6 +256,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("mode", sa.String(length=16), nullable=False),
         sa.Column("parallel", sa.Integer(), nullable=False),
+        sa.Column("confirm_resizes", sa.Boolean(), nullable=False),
         sa.Column(
             "reason",
             sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),

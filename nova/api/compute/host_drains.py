@@ -17,6 +17,7 @@ _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 CREATE = s.wrapped("drain", s.object_of({
     "host": _NAME, "mode": {"type": "string", "enum": list(drains.MODES)},
     "parallel": {"type": "integer", "minimum": 1, "maximum": drains.MOST_PARALLEL},
+    "confirm_resizes": {"type": "boolean"},
     "reason": {"type": "string", "minLength": 1, "maxLength": 255}}, ("host",)))
 
 _RULE = "compute:host-drains:"
@@ -40,7 +41,8 @@ class HostDrains:
 
     def create(self, request: Request) -> dict[str, Any]:
         asked = request.body_json["drain"]
-        wanted = drains.Wanted(asked["host"], asked.get("mode", "auto"), asked.get("parallel", 20), asked.get("reason"))
+        wanted = drains.Wanted(asked["host"], asked.get("mode", "auto"), asked.get("parallel", 20), asked.get("reason"),
+                               asked.get("confirm_resizes", False))
         return {"drain": _view(drains.accept(self._database, request.context, wanted))}
 
     def show(self, request: Request) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class HostDrains:
 
 def _view(drain: dict[str, Any]) -> dict[str, Any]:
     return {"id": drain["uuid"], "host": drain["host"], "kind": drain["kind"], "mode": drain["mode"],
-            "parallel": drain["parallel"], "reason": drain["reason"], "state": drain["state"],
+            "parallel": drain["parallel"], "confirm_resizes": bool(drain["confirm_resizes"]),
+            "reason": drain["reason"], "state": drain["state"],
             "message": drain["message"], "counts": drain["counts"],
             "created_at": timestamps.micro(drain["created_at"]), "updated_at": timestamps.micro(drain["updated_at"])}

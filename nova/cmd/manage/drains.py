@@ -25,18 +25,22 @@ _LOOK = 1.0
               help="So many servers are on their way at a time.")
 @click.option("--live", "mode", flag_value="live", help="Only by live migration; what does not move so stays.")
 @click.option("--cold", "mode", flag_value="cold", help="Only by cold migration: servers stop for it.")
+@click.option("--confirm-resizes", is_flag=True, help="Confirm resizes and migrations away from the host that wait for "
+                                                      "it; otherwise those servers are named.")
 @click.option("--reason", help="Shown as the reason for which the host is disabled.")
 @click.option("--wait", is_flag=True, help="Stay until it has ended and show how far it is. Exit code 1 when servers "
                                            "could not be moved.")
 @click.pass_obj
-def drain(state: State, hostname: str, parallel: int, mode: str | None, reason: str | None, wait: bool) -> None:
+def drain(state: State, hostname: str, parallel: int, mode: str | None, confirm_resizes: bool, reason: str | None,
+          wait: bool) -> None:
     """Empty the host HOSTNAME: it is disabled, and every server moves elsewhere, running ones live and else cold.
 
     A nova-conductor with role api does it, and another goes on where it dies. Looking again with drain-status, or
     waiting, changes nothing.
     """
     with state.database("api", synced=True) as api:
-        made = drains.accept(api, service_context(), Wanted(hostname, mode or "auto", parallel, reason))
+        made = drains.accept(api, service_context(), Wanted(hostname, mode or "auto", parallel, reason,
+                                                           confirm_resizes))
         found = _wait(api, made["uuid"]) if wait else made
         _show(state, [found])
     if wait and found["state"] != "done":

@@ -38,5 +38,8 @@ class OperationsMover:
     def evacuate(self, context: RequestContext, uuid: str) -> Any:
         return self._operations.evacuate(context, uuid)
 
+    def shelve_offload(self, context: RequestContext, uuid: str) -> Any:
+        return self._operations.shelve_offload(context, uuid)
+
     def unrescue(self, context: RequestContext, uuid: str) -> Any:
         return self._operations.unrescue(context, uuid)

@@ -26,6 +26,7 @@ drains = table(
     Column("kind", sa.String(16), nullable=False),
     Column("mode", sa.String(16), nullable=False),
     Column("parallel", sa.Integer, nullable=False),
+    Column("confirm_resizes", sa.Boolean, nullable=False, default=False),
     Column("reason", Text),
     Column("actor", Json, nullable=False),
     Column("state", sa.String(16), nullable=False),

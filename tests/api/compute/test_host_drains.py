@@ -11,7 +11,7 @@ PATH = "/os-host-drains"
 
 
 def test_a_drain_is_accepted_listed_shown_and_called_off(api: Api) -> None:
-    asked = {"host": "host1", "mode": "cold", "parallel": 3, "reason": "fans"}
+    asked = {"host": "host1", "mode": "cold", "parallel": 3, "reason": "fans", "confirm_resizes": True}
     made = api("POST", PATH, {"drain": asked}, who="admin")
     assert made.status == 202
     drain = made.body["drain"]
@@ -24,7 +24,8 @@ def test_a_drain_is_accepted_listed_shown_and_called_off(api: Api) -> None:
     assert api("DELETE", shown, who="admin").status == 204
     assert api("GET", shown, who="admin").body["drain"]["state"] == "cancelled"
     assert api("DELETE", shown, who="admin").status == 409
-    assert api("POST", PATH, {"drain": {"host": "host1"}}, who="admin").status == 202
+    again = api("POST", PATH, {"drain": {"host": "host1"}}, who="admin")
+    assert (again.status, again.body["drain"]["confirm_resizes"]) == (202, False)
 
 
 @pytest.mark.parametrize("body, status", [
