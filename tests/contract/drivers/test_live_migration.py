@@ -180,6 +180,20 @@ def test_another_driver_is_refused(pair: Pair) -> None:
         pair.destination.prepare_arrival(guest, {**pair.source.examine(guest.uuid), "driver": "other"}, WISHES)
 
 
+@pytest.mark.parametrize("pair", ["libvirt"], indirect=True)
+def test_a_machine_that_cannot_run_it_says_why(pair: Pair) -> None:
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    told = pair.source.examine(guest.uuid)
+    for change, why in (({"virt_type": "kvm"}, "of type kvm on x86_64 cannot run on qemu on x86_64"),
+                        ({"arch": "aarch64"}, "of type qemu on aarch64 cannot run"),
+                        ({"version": told["version"] + 1}, "is older than")):
+        with pytest.raises(errors.HostFailure, match=why) as caught:
+            pair.destination.prepare_arrival(guest, {**told, **change}, WISHES)
+        assert caught.value.details.get("retry", True), "another host may do"
+    assert pair.where(guest) == (True, False)
+
+
 @pytest.mark.parametrize("after", [0, 1])
 def test_an_abort_leaves_it_at_the_source(pair: Pair, after: int) -> None:
     guest = _broken_off(pair, after)
