@@ -16,6 +16,9 @@ OPTS: list[cfg.Opt] = [
                      "host only."),
     cfg.ListOpt("delay", default=[], sample_default="spawn:0.5",
                 help="Driver methods that take longer: 'method:seconds' or 'host/method:seconds'."),
+    cfg.ListOpt("without", default=[], sample_default="LiveMigration",
+                help="Abilities that hosts lack, as a site with hypervisors of several kinds has them: 'ability' or "
+                     "'host/ability', such as Pause, Resize, LiveMigration, Snapshots."),
     cfg.ListOpt("hang_at", default=[], sample_default="destroy",
                 help="Driver methods that never return: 'method' or 'host/method'."),
 ]

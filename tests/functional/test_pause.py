@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from nova import errors
-from nova.virt.fake.driver import FakeDriver
 from nova.virt.interfaces import Pause
 from tests.functional import truth
 from tests.functional.cloud import Cloud
@@ -78,10 +77,8 @@ def test_a_host_that_fails_leaves_what_is_true(cloud: Cloud, uuid: str, there: s
 
 
 def test_a_host_without_the_ability_is_known_before(cloud: Cloud, there: str, back: str, state: str, power: int,
-                                                    monkeypatch: pytest.MonkeyPatch, uuid: str) -> None:
-    able = FakeDriver.supports
-    monkeypatch.setattr(FakeDriver, "supports", lambda self, interface: (
-        interface.__name__ not in ("Pause", "Suspend") and able(self, interface)))
+                                                    uuid: str) -> None:
+    driver_of(cloud, uuid).knobs.lack("Pause", "Suspend")
     server = cloud.server(uuid)
     assert server is not None
     cloud.hosts[server["host"]].manager.check()

@@ -43,6 +43,9 @@ class FakeDriver(
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
 
+    def supports(self, interface: type) -> bool:
+        return super().supports(interface) and not self.knobs.lacks(interface.__name__)
+
     def inventory(self) -> HostInventory:
         self.knobs.strike("inventory")
         fake, compute = self.conf.fake, self.conf

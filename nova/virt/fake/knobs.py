@@ -9,6 +9,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova import concurrency, errors
+from nova.virt.interfaces import ABILITIES
 
 ALWAYS = -1
 
@@ -20,6 +21,7 @@ class Knobs:
         self._failures: dict[str, tuple[int, str, bool]] = {}
         self._delays: dict[str, float] = {}
         self._hanging: dict[str, Any] = {}
+        self._lacking: frozenset[str] = frozenset()
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts, host: str) -> Knobs:
@@ -31,6 +33,7 @@ class Knobs:
             knobs.slow(method, 1.0 if value is None else value)
         for method, _ in _for_host(conf.fake.hang_at, host, "fake.hang_at"):
             knobs.hang(method)
+        knobs.lack(*(ability for ability, _ in _for_host(conf.fake.without, host, "fake.without")))
         return knobs
 
     def fail(self, method: str, *, times: int = ALWAYS, message: str = "", retry: bool = True) -> None:
@@ -48,6 +51,17 @@ class Knobs:
         if event := self._hanging.pop(method, None):
             event.set()
 
+    def lack(self, *abilities: str) -> None:
+        """The host has none of these interfaces of :mod:`nova.virt.interfaces`."""
+        unknown = sorted(set(abilities) - {interface.__name__ for interface in ABILITIES})
+        if unknown:
+            raise errors.ConfigError(f"fake.without: there is no ability {unknown[0]!r}; there are "
+                                     f"{', '.join(sorted(interface.__name__ for interface in ABILITIES))}.")
+        self._lacking = frozenset(abilities)
+
+    def lacks(self, ability: str) -> bool:
+        return ability in self._lacking
+
     def delay(self, method: str) -> float:
         return self._delays.get(method, 0.0)
 
@@ -57,6 +71,7 @@ class Knobs:
     def reset(self) -> None:
         self._failures.clear()
         self._delays.clear()
+        self._lacking = frozenset()
         for method in list(self._hanging):
             self.release(method)
 

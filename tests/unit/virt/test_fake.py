@@ -14,6 +14,7 @@ from nova.concurrency import simulation
 from nova.virt import registry
 from nova.virt.fake.driver import FakeDriver
 from nova.virt.fake.guests import COMPACT_AFTER
+from nova.virt.interfaces import abilities_of
 from nova.virt.types import EventKind, GuestSpec, LifecycleEvent, Nic, PowerState
 
 
@@ -101,6 +102,13 @@ def test_settings_may_name_a_host(tmp_path: pathlib.Path) -> None:
 def test_a_bad_setting_names_its_option(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.ConfigError, match=r"fake.delay: 'spawn:long'"):
         make(tmp_path, delay=["spawn:long"])
+
+
+def test_hosts_may_lack_abilities(tmp_path: pathlib.Path) -> None:
+    names = [set(abilities_of(make(tmp_path, host, without=["old/LiveMigration", "Nmi"]))) for host in ("old", "new")]
+    assert names[1] - names[0] == {"LiveMigration"} and not any("Nmi" in each for each in names)
+    with pytest.raises(errors.ConfigError, match="fake.without: there is no ability 'Levitation'; there are Console"):
+        make(tmp_path, without=["Levitation"])
 
 
 def test_a_hanging_method_goes_on_when_released(tmp_path: pathlib.Path) -> None:
