@@ -13,6 +13,8 @@ from tests.api.compute.conftest import api
 __all__ = ["api", "seed"]
 
 LONG = bool(os.environ.get("NOVA_TEST_LONG"))
+#: Seconds that one of these tests may take; at full length they ask for longer than other tests may take.
+PATIENCE = 3600 if LONG else 600
 
 
 @pytest.fixture

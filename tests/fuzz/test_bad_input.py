@@ -29,8 +29,9 @@ from tests.api.compute.world import KEY, earliest, latest
 from tests.conformance import cloud
 from tests.fuzz import spoil
 from tests.fuzz.client import Http, Site
-from tests.fuzz.conftest import LONG
+from tests.fuzz.conftest import LONG, PATIENCE
 
+pytestmark = pytest.mark.timeout(PATIENCE)
 SECONDS = 600 if LONG else 60
 WORKERS = 2
 #: What the process may grow by after the first quarter, in MiB. Pools and caches fill; leaks do not end.

@@ -18,8 +18,9 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.compute.conftest import Api
 from tests.api.compute.world import World
-from tests.fuzz.conftest import LONG
+from tests.fuzz.conftest import LONG, PATIENCE
 
+pytestmark = pytest.mark.timeout(PATIENCE)
 #: No 500 is documented, so that the first of them finds every one.
 CHECKS = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
 EXAMPLES = 40 if LONG else 2

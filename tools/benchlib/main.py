@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
                           help=f"{text} (default: %(default)s)")
     what.add_argument("--streams", type=_positive, default=defaults.streams, metavar="N",
                       help="event streams to hold open (default: none, the measure is left out)")
+    what.add_argument("--pages", type=_positive, default=defaults.pages, metavar="N",
+                      help="pages of 1,000 servers that are there, to be read (default: none, the measure is left out)")
     what.add_argument("--seconds", type=float, default=defaults.seconds, help="length of a rate (default: %(default)s)")
     what.add_argument("--timeout", type=float, default=600.0, help="longest wait for servers (default: %(default)s s)")
     who = made.add_argument_group("daemons, when the cloud runs on this machine")

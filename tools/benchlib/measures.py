@@ -34,6 +34,7 @@ class Amounts:
     lists: int = 20
     clients: int = 16
     streams: int = 0
+    pages: int = 0
 
     def titles(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -169,6 +170,30 @@ class Bench:
         self._cloud.clean(self._progress("delete them", None), "list-")
         return results
 
+    def pages(self) -> list[Result]:
+        """Only when asked for: pages of the servers that ``tools/bench-seed`` makes, and what filters find there."""
+        if not self._amounts.pages:
+            return []
+        markers = [""]
+        for _ in range(1, self._amounts.pages):
+            page = self._cloud.get(f"/servers?limit=1000{markers[-1]}")["servers"]
+            if len(page) < 1000:
+                raise BenchError(f"the project has less than {self._amounts.pages} pages of 1,000 servers")
+            markers.append(f"&marker={page[-1]['id']}")
+        asked = {"page_first": "", "page_late": markers[-1], "by_tag": "&tags=rare", "by_ip": "&ip=10.100.1.1",
+                 "by_status": "&status=SHUTOFF", "by_name": "&name=server-001"}
+        return [self._page(key, query) for key, query in asked.items()]
+
+    def _page(self, key: str, query: str) -> Result:
+        path = f"/servers/detail?limit=1000{query}"
+        before = self._daemons.cpu()
+        samples = self._one_client(f"GET {path}", path, self._amounts.lists)
+        cpu = spent(before, self._daemons.cpu()) / (len(samples) + min(10, self._amounts.lists))
+        found = len(self._cloud.get(path)["servers"])
+        note = f"{found} servers, best {short(min(samples) * 1000)} ms"
+        return Result(key, percentile(samples, 0.5) * 1000,
+                      note + (f", processor {short(cpu * 1000)} ms" if self._daemons else ""))
+
     # -- pieces
 
     def _boot(self, name: str, count: int) -> None:
@@ -302,14 +327,16 @@ def _nothing() -> None:
 
 
 #: The order of a run: memory first, while nothing has happened yet.
-MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists", "streams")
+MEASURES = ("memory", "boot", "multi", "one", "act", "reads", "lists", "pages", "streams")
 
 
 def keys(measure: str) -> tuple[str, ...]:
     """The rows that a measure fills."""
     return {"memory": ("memory", "memory_largest"), "boot": ("boot", "boot_cpu", "delete", "delete_cpu"),
             "act": ("stop", "stop_cpu", "start", "start_cpu"), "reads": ("show", "show_rate", "flavors"),
-            "lists": ("detail", "list"), "streams": ("streams_memory", "streams_cpu", "streams_event", "streams_show"),
+            "lists": ("detail", "list"),
+            "pages": ("page_first", "page_late", "by_tag", "by_ip", "by_status", "by_name"),
+            "streams": ("streams_memory", "streams_cpu", "streams_event", "streams_show"),
             }.get(measure, (measure,))
 
 

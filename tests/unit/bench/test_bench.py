@@ -100,3 +100,17 @@ def test_the_program_reads_clouds_yaml_and_prints_a_table(cloud: FakeCloud, tmp_
     assert done.returncode == 0, done.stderr
     assert "one server, POST to ACTIVE, p50" in done.stdout and "740 ms" in done.stdout
     assert cloud.servers == {}
+
+
+def test_pages_are_read_where_there_are_so_many(cloud: FakeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1500):
+        cloud.servers[str(number)] = {"id": str(number), "name": f"server-{number:05}", "status": "SHUTOFF"}
+    assert main([*SMALL, "--only", "pages", "--pages", "2", "--reference"]) == 0
+    measures = {m["measure"]: m for m in json.loads(capsys.readouterr().out)["measures"]}
+    assert list(measures) == ["page_first", "page_late", "by_tag", "by_ip", "by_status", "by_name"]
+    late = measures["page_late"]
+    assert late["title"] == "  page 2" and late["note"].startswith("500 servers")
+    assert measures["by_name"]["note"].startswith("100 servers") and measures["page_first"]["reach"] == 80
+    assert main([*SMALL, "--only", "pages", "--pages", "3"]) == 1
+    assert "less than 3 pages" in capsys.readouterr().out
+    assert len(cloud.servers) == 1500

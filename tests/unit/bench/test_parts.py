@@ -68,7 +68,7 @@ def test_bad_arguments_end_with_status_2(arguments: list[str], capsys: pytest.Ca
 
 def test_measures_run_in_their_order() -> None:
     assert chosen(["lists", "boot"], []) == ["boot", "lists"]
-    assert chosen(None, ["lists", "memory"]) == ["boot", "multi", "one", "act", "reads", "streams"]
+    assert chosen(None, ["lists", "memory"]) == ["boot", "multi", "one", "act", "reads", "pages", "streams"]
 
 
 @pytest.mark.parametrize(("given", "user", "scope"), [
