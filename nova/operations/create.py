@@ -28,6 +28,8 @@ from nova.workflow.operations import CREATE
 
 GIB = 1024**3
 _TRIES = 3
+#: Key of a server's system metadata: the memory that its image asks for, in MiB.
+IMAGE_MIN_RAM = "image_min_ram"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,8 +158,7 @@ def _check(request: CreateRequest) -> None:
 
 def check_image(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> None:
     """Raises Invalid when a server of the flavor cannot boot from the image."""
-    if image.get("min_ram") and image["min_ram"] > flavor["memory_mb"]:
-        raise errors.Invalid("Flavor's memory is too small for requested image.")
+    check_memory(image.get("min_ram"), flavor)
     asked = Wishes(flavor.get("extra_specs") or {}, image.get("properties") or {})
     plan.check(asked, flavor["vcpus"], flavor["memory_mb"])
     root = flavor["root_gb"]
@@ -168,6 +169,18 @@ def check_image(flavor: Mapping[str, Any], image: Mapping[str, Any]) -> None:
         if (image.get("min_disk") or 0) > root:
             raise errors.Invalid(f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor "
                                  f"disk is {root * GIB} bytes, minimum size is {image['min_disk'] * GIB} bytes.")
+
+
+def remembered(known: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
+    """System metadata with what a later resize must know of the image, which may be gone by then."""
+    rest = {k: v for k, v in known.items() if k != IMAGE_MIN_RAM}
+    return rest | ({IMAGE_MIN_RAM: image["min_ram"]} if image.get("min_ram") else {})
+
+
+def check_memory(needed: int | None, flavor: Mapping[str, Any]) -> None:
+    """Raises Invalid for a flavor with less memory than an image asks for."""
+    if needed and needed > flavor["memory_mb"]:
+        raise errors.Invalid("Flavor's memory is too small for requested image.")
 
 
 def _check_members(deps: Deps, conn: sa.Connection, context: RequestContext, group: str, count: int) -> None:
@@ -218,7 +231,7 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "task_state": "scheduling", "power_state": states.NOSTATE, "progress": 0, "flavor": flavor,
         "flavorid": flavor["flavorid"], "vcpus": flavor["vcpus"], "memory_mb": flavor["memory_mb"],
         "root_gb": flavor["root_gb"], "ephemeral_gb": flavor["ephemeral_gb"], "metadata": request.metadata,
-        "system_metadata": {}, "tags": list(request.tags), "network_info": [], "addresses": "",
+        "system_metadata": remembered({}, image), "tags": list(request.tags), "network_info": [], "addresses": "",
         "security_groups": list(request.security_groups), "scheduler_hints": request.scheduler_hints,
         "server_group": request.group["uuid"] if request.group else None,
         "trusted_certs": list(request.trusted_certs) if request.trusted_certs else None,

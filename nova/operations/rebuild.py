@@ -20,7 +20,7 @@ from nova.operations.acceptance import (
     located,
     refuse_locked,
 )
-from nova.operations.create import check_image
+from nova.operations.create import check_image, remembered
 from nova.workflow.operations import REBUILD
 
 
@@ -54,10 +54,11 @@ def rebuild(deps: Deps, context: RequestContext, uuid: str, request: RebuildRequ
 
     def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
         _refuse_dead_host(conn, deps, fresh)
+        values = changes | {"system_metadata": remembered(fresh["system_metadata"] or {}, image)}
         return {"image_id": image["id"], "preserve_ephemeral": request.preserve_ephemeral,
                 "power_on": fresh["vm_state"] != states.STOPPED,
                 "check": properties != (fresh["image_properties"] or {}),
-                "before": {name: fresh[name] for name in changes}}, dict(changes)
+                "before": {name: fresh[name] for name in values}}, values
 
     accept_at_api(deps, context, uuid, REBUILD, "rebuild", "rebuild", prepare=prepare,
                   secrets=dict(request.secrets))

@@ -30,6 +30,7 @@ from nova.operations.acceptance import (
     refuse_locked,
     require_ability,
 )
+from nova.operations.create import IMAGE_MIN_RAM, check_memory
 from nova.quota import holds
 from nova.store import events, moves, phases
 from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
@@ -74,6 +75,7 @@ def _checked(deps: Deps, context: RequestContext, uuid: str, name: str) -> tuple
 def _check_flavor(server: Row, flavor: dict[str, Any]) -> None:
     if server["flavorid"] == flavor["flavorid"]:
         raise errors.Invalid("When resizing, instances must change flavor!")
+    check_memory((server["system_metadata"] or {}).get(IMAGE_MIN_RAM), flavor)
     if server["root_gb"] and not flavor["root_gb"]:
         raise errors.Invalid("Resize to zero disk flavor is not allowed.")
     if flavor["root_gb"] < server["root_gb"] or flavor["ephemeral_gb"] < server["ephemeral_gb"]:

@@ -72,14 +72,16 @@ def test_an_image_that_does_not_fit_is_refused(cloud: Cloud) -> None:
 
 def test_an_image_that_cannot_run_on_the_host_changes_nothing(cloud: Cloud) -> None:
     uuid, driver = ready(cloud)
-    rebuild(cloud, uuid, OTHER | {"properties": {"hw_architecture": "s390x"}}, display_name="new")
+    rebuild(cloud, uuid, OTHER | {"min_ram": 512, "properties": {"hw_architecture": "s390x"}}, display_name="new")
     operation = ended(cloud, uuid, "rebuild")
     assert operation["state"] == "failed" and "No valid host" in operation["fault"]["message"]
     row = cloud.wait_state(uuid, "active")
     assert (row["image_ref"], row["display_name"], row["power_state"]) == (IMAGE["id"], "vm", 1)
     assert len(driver.guests.get(uuid).boots) == 1
-    rebuild(cloud, uuid, OTHER | {"properties": {"hw_architecture": "x86_64"}})
+    assert truth.cell_row(cloud, uuid)["system_metadata"] == {}  # type: ignore[index]
+    rebuild(cloud, uuid, OTHER | {"min_ram": 512, "properties": {"hw_architecture": "x86_64"}})
     assert ended(cloud, uuid, "rebuild")["state"] == "done"
+    assert truth.cell_row(cloud, uuid)["system_metadata"] == {"image_min_ram": 512}  # type: ignore[index]
 
 
 @pytest.mark.parametrize("method", ["rebuild", "power_on"])

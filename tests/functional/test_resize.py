@@ -13,7 +13,7 @@ from nova.conductor.audit import Auditor
 from nova.db.cell.tables import operations as cell_operations
 from nova.store.moves import Moves, Wanted
 from tests.functional import truth
-from tests.functional.cloud import FLAVOR, Cloud
+from tests.functional.cloud import FLAVOR, IMAGE, Cloud
 
 BIG = FLAVOR | {"flavorid": "2", "name": "m1.small", "vcpus": 2, "memory_mb": 1024, "root_gb": 2}
 SMALL, LARGE = {"instances": 1, "cores": 1, "ram": 512}, {"instances": 1, "cores": 2, "ram": 1024}
@@ -188,7 +188,7 @@ def test_a_host_that_refuses_is_passed_over(make_cloud: Callable[..., Cloud]) ->
 
 def test_what_may_not_be_asked(make_cloud: Callable[..., Cloud]) -> None:
     cloud = make_cloud(cells_count=2, conf_options={"quota__cores": 3})
-    uuid = cloud.boot()[0]
+    uuid = cloud.boot(image=IMAGE | {"min_ram": 512})[0]
     here = cloud.wait_state(uuid, "active")["host"]
     context = cloud.context()
     other = next(name for name in cloud.hosts if name != here)
@@ -202,6 +202,8 @@ def test_what_may_not_be_asked(make_cloud: Callable[..., Cloud]) -> None:
     for disk, words in ((0, "zero disk"), (-1, "resize disk down")):
         start = BIG | {"root_gb": disk}
         refused(errors.Invalid, words, lambda start=start: cloud.operations.resize(context, uuid, start))  # type: ignore[misc]
+    poor = BIG | {"memory_mb": 511}
+    refused(errors.Invalid, "memory is too small", lambda: cloud.operations.resize(context, uuid, poor))
     refused(errors.OverQuota, "cores", lambda: cloud.operations.resize(context, uuid, BIG | {"vcpus": 4}))
     refused(errors.Invalid, "same one", lambda: cloud.operations.migrate(context, uuid, here))
     refused(errors.Invalid, "another cell", lambda: cloud.operations.migrate(context, uuid, other))

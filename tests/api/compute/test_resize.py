@@ -95,6 +95,14 @@ def test_a_smaller_disk_is_refused(api: Api) -> None:
     assert "resize disk down" in str(act(api, server, "resize", {"flavorRef": "2"}).body)
 
 
+def test_a_flavor_with_less_memory_than_the_image_asks_for_is_refused(api: Api) -> None:
+    server = api.server(system_metadata={"image_min_ram": 2049})
+    own = charge(api, server)
+    answer = act(api, server, "resize", {"flavorRef": "3"})
+    assert (answer.status, "memory is too small for requested image" in str(answer.body)) == (400, True)
+    assert used(api) == own and task(api, server) is None and not opened(api, server)
+
+
 def test_what_was_charged_goes_when_the_cell_refuses(api: Api) -> None:
     server = api.server(host="host2", node="host2")  # which cannot resize
     own = charge(api, server)
