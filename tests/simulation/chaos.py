@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_config import cfg
 
 from nova import concurrency, errors
 from nova.concurrency.simulation import Simulation
@@ -21,18 +23,28 @@ from nova.db.operations import OPEN_STATES
 from nova.images.query import Query
 from nova.rpc.simulated import Faults, SimulatedBus
 from tests.functional.cloud import Cloud, make_conf
+from tests.simulation import databases
 
 #: States in which a server has a guest on its host.
 WITH_GUEST = frozenset({"active", "stopped", "paused", "suspended", "rescued", "resized", "shelved", "soft-delete"})
 
 
 class Shared(Cloud):
-    """All its nodes use one connection pool per database: what makes and compiles statements is most of a seed's time,
-    and within a transaction no other node runs."""
+    """All its nodes use one connection pool per database, also those of later seeds: within a transaction no other
+    node runs."""
 
     def database(self, name: str) -> Database:
-        known = {database.name: database for database in self.databases}
-        return known.get(name) or super().database(name)
+        database = databases.kept(name)
+        if database not in self.databases:
+            database.begin()
+            self.databases.append(database)
+        return database
+
+
+@functools.cache
+def _conf() -> cfg.ConfigOpts:
+    """One for all seeds: to make and check one takes as long as a good part of a seed."""
+    return make_conf(quota__instances=-1, quota__cores=-1, quota__ram=-1)
 
 
 @dataclasses.dataclass
@@ -48,10 +60,13 @@ class Chaos:
     def __post_init__(self) -> None:
         self.faults = Faults()
         self.buses: list[SimulatedBus] = []
-        self.conf = make_conf(state_path=str(self.path), quota__instances=-1, quota__cores=-1, quota__ram=-1,
-                              shelved_offload_time=self.offload)
-        self.cloud = Shared(self.path, self.conf, lambda name: f"sqlite:///{self.path}/{name}.sqlite", self._bus,
-                           cells_count=self.cells, hosts_count=self.hosts, synchronous="OFF")
+        self.conf = _conf()
+        self.conf.set_override("state_path", str(self.path))
+        self.conf.set_override("shelved_offload_time", self.offload)
+        for knob in ("delay", "fail_at"):
+            self.conf.clear_override(knob, "fake")
+        self.cloud = Shared(self.path, self.conf, databases.url, self._bus, cells_count=self.cells,
+                            hosts_count=self.hosts)
         self.kills = 0
         self.budget = 0
         self.rate = 0.0
