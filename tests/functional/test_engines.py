@@ -109,7 +109,7 @@ def test_parallel_creates_share_quota_exactly(engine_cloud: Cloud) -> None:
 def test_the_main_story_under_greenlets(tmp_path: Path) -> None:
     """In a process of its own, for the backend must be chosen before anything else is imported."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NOVA_TEST")} | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, "-m", "tests.functional.greenlets", str(tmp_path)], cwd=ROOT, timeout=180,
+    ended = subprocess.run([sys.executable, "-m", "tests.functional.greenlets", str(tmp_path)], cwd=ROOT, timeout=500,
                            env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-4000:]
     assert ended.stdout.split() == ["greenlets", "life:done", "failures:done"]

@@ -143,6 +143,7 @@ def test_once_it_has_left_there_is_only_forward(cloud: Cloud, where: str, method
     uuid = boot(cloud)
     knobs(cloud, where).fail(method, times=2)
     migrate(cloud, uuid)
+    cloud.wait(lambda: truth.wake(cloud) or moves(cloud, uuid)[-1].status == "completed", what="it goes on")
     ended(cloud, uuid, "completed", "host2")
 
 

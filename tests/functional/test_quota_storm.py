@@ -182,8 +182,8 @@ def test_five_hundred_resizes_at_once(make_cloud: Callable[..., Cloud]) -> None:
     cloud.wait(lambda: not truth.open_rows(cloud), what="every operation has ended")
     over.set()
     assert watcher.join(120)
-    assert max(most) <= cores and sum(told.values()) == REQUESTS and told["accepted"] > servers, told
-    assert {"OverQuota", "Conflict"} <= set(told)
+    assert max(most) <= cores and sum(told.values()) == REQUESTS, told
+    assert {"accepted", "OverQuota", "Conflict"} <= set(told)
     assert truth.usage(cloud) == recount(cloud, "p1")
     assert Auditor(cloud.api, cloud.cells).scan() == []
     left = [uuid for uuid in uuids if cloud.server(uuid) is not None]

@@ -16,6 +16,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services as cell_services
 from nova.db.operations import OPEN_STATES
+from nova.db.schema import db_now
 from nova.placement import claims
 from tests.functional.cloud import Cloud
 
@@ -76,6 +77,14 @@ def silence(cloud: Cloud, host: str, seconds: float) -> None:
     for cell in cloud.cells.with_hosts():
         with cell.database.write() as conn:
             conn.execute(s.update().where(s.c.host == host).values(last_seen=s.c.last_seen - seconds))
+
+
+def wake(cloud: Cloud) -> None:
+    """Operations that wait for their time to try again wait no longer."""
+    for database, tables in [(cloud.api, api_operations), *((c.database, cell_operations) for c in cloud.cells.all())]:
+        o = tables.operations
+        with database.write() as conn:
+            conn.execute(o.update().where(o.c.state.in_(OPEN_STATES), o.c.due_at > db_now()).values(due_at=db_now()))
 
 
 def guests(cloud: Cloud) -> dict[str, str]:
