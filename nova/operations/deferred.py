@@ -23,12 +23,14 @@ from nova.operations.acceptance import (
     new_row,
     refuse_locked,
 )
-from nova.operations.leftovers import images_of, unfinished
+from nova.operations.leftovers import images_of, moves_of, unfinished
 from nova.store import events, phases
 from nova.workflow.operations import RESTORE, SOFT_DELETE
+from nova.workflow.operations.soft_delete import DELETED_FROM
 
 #: A server in one of these has a guest that can be shut down and started again where it is.
-KEPT = frozenset({states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR})
+KEPT = frozenset({states.ACTIVE, states.STOPPED, states.PAUSED, states.SUSPENDED, states.ERROR, states.RESCUED,
+                  states.RESIZED, states.SHELVED})
 
 
 def soft_delete(deps: Deps, context: RequestContext, uuid: str) -> bool:
@@ -66,8 +68,11 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
         raise LostRaceError
     cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
+    inputs = {"from": server["vm_state"]} | images_of(server, ended)
+    if server["vm_state"] == states.RESIZED:  # that is confirmed by it: there is nothing left to go back to
+        inputs |= moves_of(server, ended)
     row = new_row(context, SOFT_DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
-                  step="set_aside" if owner else "uncharge", inputs=images_of(server, ended)) | {"owner": owner}
+                  step="set_aside" if owner else "uncharge", inputs=inputs) | {"owner": owner}
     cell_operations.insert(conn, [row])
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(row, server["host"]))
@@ -87,6 +92,7 @@ def restore(deps: Deps, context: RequestContext, uuid: str) -> None:
     def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
         if living_host(conn, fresh["host"], deps.lease) is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
-        return {"charge": charge, "user_id": fresh["user_id"]}, {}
+        return {"charge": charge, "user_id": fresh["user_id"],
+                "rescued": (fresh["system_metadata"] or {}).get(DELETED_FROM) == states.RESCUED}, {}
 
     accept_at_api(deps, context, uuid, RESTORE, "restore", "restore", prepare=prepare)

@@ -11,10 +11,11 @@ from nova import errors
 from nova.conductor.reclaim import Reclaimer
 from nova.db.cell import instances
 from tests.functional import truth
-from tests.functional.cloud import Cloud
+from tests.functional.cloud import FLAVOR, Cloud
 from tests.functional.pauses import Pauses
 
 KEEP = 3600
+BIG = FLAVOR | {"flavorid": "2", "name": "m1.small", "vcpus": 2, "memory_mb": 1024, "root_gb": 2}
 
 
 @pytest.fixture
@@ -176,3 +177,55 @@ def test_with_its_host_down_it_is_kept_and_its_guest_stopped_later(cloud: Cloud)
     assert truth.usage(cloud) == {}
     cloud.start_host(host, cell)
     cloud.wait(lambda: power(cloud, uuid) == 4, what="the host has stopped the guest")
+
+
+def test_a_resized_server_is_confirmed_by_it_and_a_shelved_or_rescued_one_comes_back_as_it_was_before(
+        make_cloud: Callable[..., Cloud]) -> None:
+    cloud = make_cloud(conf_options={"reclaim_instance_interval": KEEP, "shelved_offload_time": -1})
+    context = cloud.context()
+    resized, shelved, rescued = uuids = cloud.boot(count=3)
+    came_from = [cloud.wait_state(uuid, "active")["host"] for uuid in uuids][0]
+    cloud.operations.resize(context, resized, BIG)
+    cloud.operations.shelve(context, shelved)
+    cloud.operations.rescue(context, rescued)
+    for uuid, state in zip(uuids, ("resized", "shelved", "rescued"), strict=True):
+        cloud.wait_state(uuid, state)
+        cloud.operations.delete(context, uuid)
+        cloud.wait_state(uuid, "soft-delete")
+        assert power(cloud, uuid) == 4
+    source = cloud.hosts[came_from].manager
+    cloud.wait(lambda: resized not in source.driver.list_aside(), what="the resized server's former disks are gone")
+    assert truth.usage(cloud) == {}
+    metadata = [truth.cell_row(cloud, uuid)["system_metadata"] for uuid in uuids]  # type: ignore[index]
+    assert metadata == [{}, {}, {"deleted_from": "rescued"}]
+    for uuid in uuids:
+        cloud.operations.restore(context, uuid)
+        row = cloud.wait_state(uuid, "active")
+        assert (row["power_state"], power(cloud, uuid)) == (1, 1)
+        assert truth.cell_row(cloud, uuid)["system_metadata"] == {}  # type: ignore[index]
+        assert cloud.hosts[row["host"]].manager.driver.guests.get(uuid).rescue_image == ""
+    assert truth.usage(cloud) == {"instances": 3, "cores": 4, "ram": 2048}
+    for uuid in uuids:
+        cloud.operations.force_delete(context, uuid)
+        cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+@pytest.mark.parametrize("state", ["resized", "rescued"])
+def test_a_host_that_cannot_stop_it_leaves_a_resized_or_rescued_server_so(cloud: Cloud, state: str) -> None:
+    uuid, context = cloud.boot()[0], cloud.context()
+    cloud.wait_state(uuid, "active")
+    if state == "resized":
+        cloud.operations.resize(context, uuid, BIG)
+    else:
+        cloud.operations.rescue(context, uuid)
+    host = cloud.wait_state(uuid, state)["host"]
+    cloud.hosts[host].manager.driver.knobs.fail("power_off", times=1)
+    cloud.operations.delete(context, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud))
+    assert cloud.server(uuid)["vm_state"] == state  # type: ignore[index]
+    if state == "resized":
+        cloud.operations.revert_resize(context, uuid)
+    else:
+        cloud.operations.unrescue(context, uuid)
+    cloud.wait_state(uuid, "active")

@@ -16,7 +16,8 @@ from nova.networks import allocation
 from nova.workflow import Result, Run
 from nova.workflow.operations import SHELVE, SHELVE_OFFLOAD, UNSHELVE
 
-_KEPT = ("shelved_at", "shelved_image_id", "shelved_host")
+#: What the system metadata of a shelved server says of it.
+SHELVED_KEYS = ("shelved_at", "shelved_image_id", "shelved_host")
 
 
 def register(run: Run) -> Result:
@@ -84,7 +85,7 @@ def tidy(run: Run) -> Result:
     known = server["system_metadata"] or {}
     if image_id := known.get("shelved_image_id"):
         env.snapshots.remove(image_id)
-    rest = {k: v for k, v in known.items() if k not in _KEPT}
+    rest = {k: v for k, v in known.items() if k not in SHELVED_KEYS}
     return Result(effect=lambda conn: show(conn, run.row, system_metadata=rest, task_state=None))
 
 

@@ -3,6 +3,9 @@
 
 from nova.workflow.shape import Shape, StepShape
 
+#: Key of a soft-deleted server's system metadata: the vm state that it had.
+DELETED_FROM = "deleted_from"
+
 SOFT_DELETE = Shape("soft_delete", "Set a server aside for a while before it is deleted.", (
     StepShape("set_aside", "host", "Shut the guest down; its disks stay.", event="compute_soft_delete_instance"),
     StepShape("uncharge", "api", "Release the quota charge, then show the server as soft-deleted.",

@@ -28,8 +28,9 @@ def test_a_delete_where_deleted_servers_are_kept(api: Api) -> None:
     assert api("DELETE", f"/servers/{server}").status == 204
     assert actions(api, server) == ["soft_delete"]
     assert api("DELETE", f"/servers/{api.server(locked_by='admin')}").status == 409
-    shelved = api.server(vm_state="shelved")
-    assert api("DELETE", f"/servers/{shelved}").status == 204 and actions(api, shelved) == ["delete"]
+    for state, action in (("shelved", "soft_delete"), ("rescued", "soft_delete"), ("building", "delete")):
+        other = api.server(vm_state=state)
+        assert api("DELETE", f"/servers/{other}").status == 204 and actions(api, other) == [action]
     assert api("POST", f"/servers/{server}/action", {"forceDelete": None}).status == 202
     assert task(api, server) == "deleting"
     assert actions(api, server) == ["delete", "soft_delete"]
