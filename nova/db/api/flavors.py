@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Index, UniqueConstraint
 
 from nova.db.api import metadata
+from nova.db.prepared import Prepared
 from nova.db.schema import BigId, Json, Name, Text, Time, db_now, table
 
 flavors = table(
@@ -142,12 +143,13 @@ def clash(conn: sa.Connection, flavorid: str, name: str) -> str | None:
     return None
 
 
-_GENERATION = sa.select(sa.func.count(), sa.func.max(F.id), sa.func.max(F.created_at), sa.func.sum(F.revision))
+_GENERATION = Prepared(sa.select(sa.func.count(), sa.func.max(F.id), sa.func.max(F.created_at),
+                                 sa.func.sum(F.revision)))
 
 
 def generation(conn: sa.Connection) -> tuple[Any, ...]:
     """Equal as long as no flavor, and nothing about who may use one, has changed; in whichever process."""
-    return tuple(conn.execute(_GENERATION).one())
+    return tuple(_GENERATION.one(conn) or ())
 
 
 def describe(conn: sa.Connection, flavorid: str, description: str | None) -> bool:

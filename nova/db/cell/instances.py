@@ -15,6 +15,7 @@ from sqlalchemy import Column, Index
 
 from nova import states
 from nova.db.cell import metadata
+from nova.db.prepared import Prepared
 from nova.db.schema import BigId, Json, Name, Text, Time, Uuid, db_now, table
 
 instances = table(
@@ -123,8 +124,8 @@ block_devices = table(
 _OF = instances.c.uuid == sa.bindparam("b_uuid")
 _AT = instances.c.epoch == sa.bindparam("b_epoch")
 _NAMES = tuple(c.name for c in instances.columns)
-_GET = sa.select(instances).where(_OF)
-_GET_FOR_UPDATE = _GET.with_for_update()
+_GET = Prepared(sa.select(instances).where(_OF))
+_GET_FOR_UPDATE = sa.select(instances).where(_OF).with_for_update()
 _INSERT = instances.insert()
 NEW_DEVICE = block_devices.insert()
 _KNOWN = sa.select(instances.c.id).where(_OF)
@@ -138,7 +139,7 @@ _VOLUMES = sa.select(block_devices).where(
 #: Whether any volume is attached, to be asked beside the columns of a server: most have none.
 HAS_VOLUMES = sa.exists().where(block_devices.c.instance_uuid == instances.c.uuid,
                                 block_devices.c.volume_id.is_not(None)).correlate(instances).label("has_volumes")
-_SHOW = sa.select(instances, HAS_VOLUMES).where(_OF)
+_SHOW = Prepared(sa.select(instances, HAS_VOLUMES).where(_OF))
 _SHOW_NAMES = (*_NAMES, "has_volumes")
 _RAISE = instances.update().where(_OF, _AT).values(epoch=sa.bindparam("b_new"))
 
@@ -167,13 +168,13 @@ def get_for_update(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
 
 
 def get(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-    row = conn.execute(_GET, {"b_uuid": uuid}).one_or_none()
+    row = _GET.one(conn, {"b_uuid": uuid})
     return dict(zip(_NAMES, row, strict=True)) if row else None
 
 
 def show(conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
     """The row with ``has_volumes`` beside its columns."""
-    row = conn.execute(_SHOW, {"b_uuid": uuid}).one_or_none()
+    row = _SHOW.one(conn, {"b_uuid": uuid})
     return dict(zip(_SHOW_NAMES, row, strict=True)) if row else None
 
 
