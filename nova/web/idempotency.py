@@ -30,7 +30,7 @@ _KEPT_HEADERS = frozenset({"content-type", "location", "retry-after"})
 
 
 #: In place of a status: there is no answer yet, but a note of how to go on.
-_NOTE = 0
+_NOTE, _LATER = 0, 503
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,7 +135,13 @@ class Idempotency:
         if isinstance(claim, Kept):
             return _again(claim, request, run, fault)
         request.on_promise = lambda result: claim.promise(Kept.of(to_answer(result)))
-        request.on_note = lambda note: claim.promise(Kept.of_note(note))
+        notes: list[Kept] = []
+
+        def note(how: Any) -> None:
+            notes[:] = [Kept.of_note(how)]
+            claim.promise(notes[0])
+
+        request.on_note = note
         try:
             with claim.witnessing():
                 kept = Kept.of(run())
@@ -148,6 +154,9 @@ class Idempotency:
                 _quietly(claim.drop)
                 raise
             kept = Kept.of(fault(e))
+            if notes and kept.status == _LATER:  # not its end: the same key goes on
+                _quietly(lambda: claim.keep(notes[0]))
+                return kept.answer()
         if kept.status >= 400 and not claim.accepted:
             _quietly(claim.drop)
         else:

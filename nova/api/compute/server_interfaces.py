@@ -95,7 +95,8 @@ class ServerInterfaces:
 
 def _tell(server: str, operation: dict[str, Any]) -> None:
     """Why it was not attached, as the error that its fault's code stands for."""
-    fault = operation["fault"] or {"code": 409, "message": f"Another operation of instance {server} came before it."}
+    fault = operation["fault"] or {
+        "code": 409, "message": f"It was taken back, or another operation of instance {server} came before it."}
     for kind in (errors.Invalid, errors.Forbidden, errors.NotFound, errors.Conflict):
         if kind.http == fault["code"]:
             raise kind(fault["message"])

@@ -233,6 +233,24 @@ def test_an_interface_whose_attach_was_accepted_is_waited_for_again(api: Api, mo
     assert count(api, operations.operations, cell=True) == 1
 
 
+def test_what_is_not_at_its_end_yet_is_gone_on_with(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its host has begun and does not end in time: 503. The same key asks for the end again, not for 503."""
+    net = networked.network(api)
+    server = networked.server(api)
+    path, body = f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}}
+    new = networked.row(api, server)["network_info"][0] | {"id": concurrency.uuid4()}
+    with monkeypatch.context() as patched:
+        patched.setattr(Operations, "withdraw", lambda *args: False)
+        first = post(api, path, body)
+    assert first.status == 503 and "idempotent-replayed" not in first.headers
+    with api.cell.write() as conn:
+        [row] = operations.open_of(conn, server)
+        operations.advance(conn, row["uuid"], row["epoch"], state="done", step_data={"vif": new})
+    for _ in range(2):
+        answer = post(api, path, body)
+        assert (answer.status, answer.body["interfaceAttachment"]["port_id"]) == (200, new["id"])
+
+
 def test_events_that_were_not_acted_on_are_when_they_are_told_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     networked.network(api)
     servers = [networked.server(api) for _ in range(2)]
