@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from .auth import Session
+from .crowd import ask_for
 from .wire import Connection, Response, WireError
 
 T = TypeVar("T")
@@ -18,6 +19,12 @@ R = TypeVar("R")
 
 class BenchError(Exception):
     """The cloud answered something that ends the measure."""
+
+
+def _expect(answer: Response, what: str, expect: tuple[int, ...]) -> None:
+    if answer.status not in expect:
+        text = answer.body[:300].decode(errors="replace")
+        raise BenchError(f"{what} answered {answer.status}: {text}")
 
 
 class Cloud:
@@ -46,10 +53,17 @@ class Cloud:
             answer = connection.request(method, path, body)
         finally:
             self._idle.append(connection)
-        if answer.status not in expect:
-            text = answer.body[:300].decode(errors="replace")
-            raise BenchError(f"{method} {path} answered {answer.status}: {text}")
+        _expect(answer, f"{method} {path}", expect)
         return answer
+
+    def crowd(self, path: str, clients: int, seconds: float) -> tuple[list[float], float]:
+        """How long the answers to so many clients took who each ask again at once, and how long it took in all."""
+        connections = [self.session.connect(self.session.compute, self._headers) for _ in range(clients)]
+        try:
+            return ask_for(seconds, path, connections, lambda answer: _expect(answer, f"GET {path}", (200,)))
+        finally:
+            for connection in connections:
+                connection.close()
 
     def get(self, path: str) -> Any:
         return self.call("GET", path).json()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -236,25 +235,8 @@ class Bench:
         """How many answers a second several clients get that each ask again at once."""
         clients, seconds = self._amounts.clients, self._amounts.seconds
         self._progress(f"{title}, {clients} clients", None)()
-        samples: list[list[float]] = [[] for _ in range(clients)]
-        begun: list[float] = []
-        ready = threading.Barrier(clients, action=lambda: begun.append(time.perf_counter()))
-
-        def client(number: int) -> None:
-            try:
-                self._cloud.call("GET", path)
-            finally:
-                ready.wait()
-            now = time.perf_counter()
-            while not samples[number] or now < begun[0] + seconds:
-                self._cloud.call("GET", path)
-                after = time.perf_counter()
-                samples[number].append(after - now)
-                now = after
-
-        _together([functools.partial(client, number) for number in range(clients)])
-        taken = [s for one in samples for s in one]
-        return Result(key, rate(len(taken), time.perf_counter() - begun[0]), Spread.of(taken).text())
+        taken, lasted = self._cloud.crowd(path, clients, seconds)
+        return Result(key, rate(len(taken), lasted), Spread.of(taken).text())
 
     def streams(self) -> list[Result]:
         """Only when asked for: many clients that listen, what they cost, and what others notice of them."""
@@ -301,25 +283,6 @@ class Bench:
 
     def _latency(self, key: str, samples: list[float]) -> Result:
         return Result(key, percentile(samples, 0.5) * 1000, Spread.of(samples).text())
-
-
-def _together(jobs: list[Callable[[], None]]) -> None:
-    """Run all jobs at once, each in a thread of its own; the first error is raised when all have ended."""
-    errors: list[BaseException] = []
-
-    def run(job: Callable[[], None]) -> None:
-        try:
-            job()
-        except BaseException as e:
-            errors.append(e)
-
-    threads = [threading.Thread(target=run, args=(job,), daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def _nothing() -> None:

@@ -50,10 +50,7 @@ class Connection:
 
     def request(self, method: str, path: str, body: Any = None) -> Response:
         """Send and wait for the whole answer. A kept connection that had gone is opened again, never for a POST."""
-        payload = b"" if body is None else json.dumps(body).encode()
-        kind = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n" if body is not None else (
-            "Content-Length: 0\r\n" if method in ("POST", "PUT") else "")
-        message = f"{method} {self.prefix}{path} HTTP/1.1\r\n{self._head}{kind}\r\n".encode() + payload
+        message = self._message(method, path, body)
         if self._socket is not None and time.monotonic() - self._used > _STALE:
             self.close()
         kept = self._socket is not None
@@ -69,6 +66,26 @@ class Connection:
             self.close()
             raise WireError(f"{method} {path}: {e or type(e).__name__}") from e
 
+    def send(self, method: str, path: str) -> socket.socket:
+        """Ask without waiting; the socket becomes readable when :meth:`receive` finds an answer. A connection that was
+        never used, or was closed, is opened."""
+        try:
+            if self._socket is None:
+                self._socket = self._connect()
+            self._socket.sendall(self._message(method, path, None))
+        except OSError as e:
+            self.close()
+            raise WireError(f"{method} {path}: {e or type(e).__name__}") from e
+        return self._socket
+
+    def receive(self, method: str) -> Response:
+        """The whole answer to what was sent last."""
+        try:
+            return self._answer(method)
+        except (OSError, WireError) as e:
+            self.close()
+            raise WireError(f"{method}: {e or type(e).__name__}") from e
+
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
@@ -78,6 +95,15 @@ class Connection:
         if self._socket is None:
             self._socket = self._connect()
         self._socket.sendall(message)
+        return self._answer(method)
+
+    def _message(self, method: str, path: str, body: Any) -> bytes:
+        payload = b"" if body is None else json.dumps(body).encode()
+        kind = f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n" if body is not None else (
+            "Content-Length: 0\r\n" if method in ("POST", "PUT") else "")
+        return f"{method} {self.prefix}{path} HTTP/1.1\r\n{self._head}{kind}\r\n".encode() + payload
+
+    def _answer(self, method: str) -> Response:
         status, headers = self._read_head()
         while status in (100, 102, 103):
             status, headers = self._read_head()
