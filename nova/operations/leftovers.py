@@ -10,7 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova.db.cell.tables import operations
+from nova.workflow.operations import SHAPES
 from nova.workflow.shape import PLACES
+
+#: What claims for two hosts. Such an operation may hold claims before its row says where it goes.
+_MOVES = frozenset(shape.action for shape in SHAPES if any(step.place in PLACES for step in shape.steps))
 
 
 def unfinished(conn: sa.Connection, server: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -37,7 +41,7 @@ def moves_of(server: Mapping[str, Any], superseded: Iterable[Mapping[str, Any]])
     """As :func:`images_of`: ``moves`` are operations that may hold claims of the server, ``left`` other hosts."""
     kept = (server["system_metadata"] or {}).get("resized_from")
     places = [row["step_data"] for row in superseded] + ([kept] if kept else [])
-    moves = [row["uuid"] for row in superseded if row["step_data"].get("source_compute")]
+    moves = [row["uuid"] for row in superseded if row["action"] in _MOVES or row["step_data"].get("source_compute")]
     moves += [kept["operation"]] if kept else []
     hosts = {data.get(place) for data in places for place in PLACES} - {None, server["host"]}
     return ({"moves": sorted(set(moves))} if moves else {}) | ({"left": sorted(hosts)} if hosts else {})

@@ -15,6 +15,7 @@ from nova import concurrency, errors
 from nova.concurrency.simulation import Simulation
 from nova.conductor.audit import Auditor
 from nova.context import service_context
+from nova.db.api import host_drains
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
@@ -158,17 +159,21 @@ class Chaos:
                 rows += [dict(r) for r in conn.execute(sa.select(o).where(o.c.state.in_(OPEN_STATES))).mappings()]
         return rows
 
+    def open_drains(self) -> list[dict[str, Any]]:
+        with self.cloud.api.read() as conn:
+            return host_drains.find(conn, state="open")
+
     def settle(self, timeout: float = 600.0) -> None:
-        """Faults off, everybody back, until every operation has ended."""
+        """Faults off, everybody back, until every operation and every drain has ended."""
         self.faults.drop = self.faults.duplicate = self.faults.delay = self.faults.lose_call = 0.0
         self.budget = 0
         self.down = dict.fromkeys(self.down, self.sim.clock)
         end = self.sim.clock + timeout
-        while rows := self.open_rows():
+        while (rows := self.open_rows()) or self.open_drains():
             if self.sim.clock > end:
                 brief = [{k: r[k] for k in ("uuid", "action", "state", "level", "host", "step", "owner", "epoch",
                                             "due_at", "attempt")} for r in rows]
-                raise AssertionError(f"operations have not ended: {brief}")
+                raise AssertionError(f"operations have not ended: {brief}, nor drains: {self.open_drains()}")
             concurrency.sleep(1.0)
         self.cloud.wait(lambda: not self.down and all(s.manager.ready for s in self.cloud.hosts.values()), timeout=120,
                         what="every host is back")

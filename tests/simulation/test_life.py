@@ -9,14 +9,17 @@ from collections.abc import Callable
 import pytest
 
 from nova import concurrency, errors
-from tests.simulation.buttons import press
+from tests.simulation.buttons import BUTTONS, Button, press
 from tests.simulation.chaos import Chaos
+from tests.simulation.operators import OPERATOR
 
 FIRST = int(os.environ.get("NOVA_TEST_FIRST_SEED", "1"))
 SEEDS = 3 * int(os.environ.get("NOVA_TEST_SEEDS", "50"))
+#: So many more with an operator's hand in it.
+OPERATED = max(SEEDS // 15, 1)
 
 
-def life(chaos: Chaos) -> None:
+def life(chaos: Chaos, *tables: dict[str, Button]) -> None:
     """Three servers; a dozen buttons, also while others are under way; in the end some are deleted."""
     sim, cloud = chaos.sim, chaos.cloud
     chaos.begin()
@@ -26,7 +29,7 @@ def life(chaos: Chaos) -> None:
     chaos.strike()
     deleted: set[str] = set()
     for _ in range(sim.rng.randrange(6, 14)):
-        press(chaos, sim.rng.choice(servers))
+        press(chaos, sim.rng.choice(servers), sim.rng.choice(tables) if tables else BUTTONS)
         concurrency.sleep(sim.rng.choice([0.0, 0.05, sim.rng.uniform(0, 6)]))
     for uuid in servers:
         if sim.rng.random() < 0.4:
@@ -43,3 +46,8 @@ def life(chaos: Chaos) -> None:
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_whatever_is_done_ends_and_nothing_leaks(seed: int, simulate: Callable[..., object]) -> None:
     simulate(seed, life, hosts=3, offload=lambda rng: rng.choice([0, -1]))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + OPERATED))
+def test_whatever_an_operator_does_to_it_all_ends(seed: int, simulate: Callable[..., object]) -> None:
+    simulate(seed, lambda chaos: life(chaos, BUTTONS, OPERATOR), hosts=3, offload=lambda rng: rng.choice([0, -1]))

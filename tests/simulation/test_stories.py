@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from nova import concurrency
+from nova.placement import claims
 from tests.functional import stories
+from tests.simulation import matrix
 from tests.simulation.chaos import Chaos
 
 
@@ -90,3 +92,34 @@ def test_a_host_that_is_silent_while_the_broker_is_there_is_dead(simulate: Calla
         chaos.check([uuid], {uuid})
 
     simulate(1, story, hosts=1)
+
+
+@pytest.mark.parametrize("button", ["live migrate", "migrate", "resize", "evacuate"])
+def test_a_delete_gives_back_what_a_move_claimed_and_did_not_record(button: str,
+                                                                    simulate: Callable[..., object]) -> None:
+    """Who claimed dies before the step is recorded, and is away when the server is deleted."""
+    def story(chaos: Chaos) -> None:
+        sim, cloud, killed = chaos.sim, chaos.cloud, chaos.sim.on_kill
+        chaos.begin()
+        uuid = cloud.boot()[0]
+        cloud.wait_state(uuid, "active")
+
+        def claimed(label: str, node: str) -> bool:
+            if (node, label) != ("orchestrator", "committed:api"):
+                return False
+            with cloud.api.read() as conn:
+                return bool(claims.allocations_of(conn, [row["uuid"] for row in chaos.open_rows()]))
+
+        def stay_away(node: str) -> None:
+            killed(node)
+            chaos.down[node] = sim.clock + 1000
+
+        sim.crash, sim.on_kill = claimed, stay_away
+        matrix.press(chaos, button, uuid)
+        cloud.wait(lambda: "orchestrator" in chaos.down, timeout=60)
+        cloud.operations.delete(cloud.context(), uuid)
+        sim.crash = lambda label, node: False
+        chaos.settle()
+        chaos.check([uuid], {uuid})
+
+    simulate(1, story, hosts=3)
