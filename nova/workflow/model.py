@@ -66,7 +66,8 @@ class Fault:
 class Result:
     """What a step did. ``data`` is merged into the row's step data; ``effect`` is handed to the journal and takes place
     in the transaction that records the step (what it returns is merged into the data too); ``next`` overrules the
-    declared order; ``host`` binds later host steps; ``close`` ends the row in that state with this step."""
+    declared order, and from an undo it says where the operation goes on after all; ``host`` binds later host steps;
+    ``close`` ends the row in that state with this step."""
 
     data: dict[str, Any] = dataclasses.field(default_factory=dict)
     effect: Any = None

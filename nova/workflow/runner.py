@@ -154,6 +154,10 @@ class Runner:
         result = Result()
         if step.undo is not None and step.level == self._level:
             result = self._undo(row, step.name, step.undo, run)
+        if result.next is not None:
+            self._record(run, step, workflow.step(result.next), result, None)
+            row.state = "open"
+            return
         previous = workflow.before(step)
         data = row.step_data | result.data
         if previous is not None:

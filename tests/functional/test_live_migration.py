@@ -295,6 +295,41 @@ def test_a_source_that_dies_after_it_has_left_leaves_it_to_the_destination(cloud
     ended(cloud, uuid, "completed", "host2")
 
 
+def test_one_that_is_undone_after_the_guest_has_left_goes_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hypervisor reports a failure although the guest has arrived."""
+    uuid = boot(cloud)
+    driver = cloud.hosts["host1"].manager.driver
+    move = driver.migrate
+
+    def fails(*args: Any) -> None:
+        move(*args)
+        raise errors.HostFailure("Lost the connection to the hypervisor.")
+
+    monkeypatch.setattr(driver, "migrate", fails)
+    migrate(cloud, uuid)
+    ended(cloud, uuid, "completed", "host2")
+
+
+def test_a_guest_that_is_nowhere_ends_its_migration(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    uuid = boot(cloud)
+    driver = cloud.hosts["host1"].manager.driver
+
+    def lost(*args: Any) -> None:
+        driver.guests.remove(uuid)
+        raise errors.HostFailure("Lost the connection to the hypervisor.")
+
+    monkeypatch.setattr(driver, "migrate", lost)
+    migrate(cloud, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud), what="the migration has ended")
+    fault = truth.operation(cloud, uuid, "live-migration")["fault"]
+    assert (moves(cloud, uuid)[-1].status, fault["message"]) == (
+        "failed", "The guest has left its host and has not arrived.")
+    assert list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, "host1")]
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
 def test_a_source_that_dies_before_it_has_left_keeps_it(cloud: Cloud) -> None:
     uuid = boot(cloud)
     source = cloud.hosts["host1"].manager

@@ -39,7 +39,8 @@ def ask(run: Run) -> Result:
     env: HostEnvironment = run.env
     if not env.driver.arrived(env.server.uuid):
         env.driver.clear_arrival(env.server.uuid, env.server.name)
-        raise errors.HostFailure("The source host went down while it moved the server.", retry=False)
+        raise errors.HostFailure("The guest has left its host and has not arrived." if run.data.get("gone") else
+                                 "The source host went down while it moved the server.", retry=False)
     return Result(next="switch")
 
 
@@ -50,11 +51,15 @@ def migrate(run: Run) -> Result:
     return Result(next="switch")
 
 
-def call_off(run: Run) -> None:
-    """The undo at the source. A guest that is not here any more has moved: nothing may be undone then, so this waits
-    for who can tell."""
+def call_off(run: Run) -> Result:
+    """The undo at the source. A guest that is not here any more has moved: nothing may be undone then before the
+    destination has told whether it runs there."""
     env: HostEnvironment = run.env
-    env.driver.call_off(env.server.uuid)
+    try:
+        env.driver.call_off(env.server.uuid)
+    except errors.NotFound:
+        return Result(data={"gone": True}, next="ask")
+    return Result()
 
 
 def arrive(run: Run) -> Result:

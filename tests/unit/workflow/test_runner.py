@@ -107,6 +107,18 @@ def test_a_failure_undoes_from_the_step_in_progress_backwards() -> None:
     assert "bug" in journal.stored.fault["details"]
 
 
+def test_an_undo_that_finds_it_done_goes_on_after_all() -> None:
+    log: list[str] = []
+    steps = (Step("a", "api", note("a", log), undo=note("-a", log)),
+             Step("ask", "api", lambda r: Result(next="c"), branch=True),
+             Step("b", "api", note("b", log, errors.Conflict("lost sight of it")),
+                  undo=lambda r: Result(data={"gone": True}, next="ask")),
+             Step("c", "api", note("c", log)))
+    journal = MemoryJournal(new_row("a"))
+    run(journal, *steps)
+    assert (log, journal.stored.state, journal.stored.step_data) == (["a", "b", "c"], "done", {"gone": True})
+
+
 def test_again_tries_anew_and_then_fails_with_its_reason() -> None:
     tries: list[int] = []
 
