@@ -158,7 +158,7 @@ class ComputeManager:
             return
         for work in works:
             operation = work.operation
-            if self._recent.new(operation.uuid, operation.epoch) and self._enter(work):
+            if self._recent.new(operation.uuid, operation.epoch) and self._enter(work, again=True):
                 self._pool.submit(self._turns.serve, operation.instance_uuid)
 
     def _revive(self, server: Any) -> None:
@@ -182,8 +182,9 @@ class ComputeManager:
         if work is not None and self._enter(work):
             self._turns.serve(work.operation.instance_uuid)
 
-    def _enter(self, work: Work) -> bool:
-        """Into the server's line; from now on earlier owners of the server are refused here."""
+    def _enter(self, work: Work, *, again: bool = False) -> bool:
+        """Into the server's line; from now on earlier owners of the server are refused here. ``again``: the operation
+        may have come back before the step that it left with has ended here."""
         operation = work.operation
         if self._recent.ended(operation.uuid, operation.epoch):
             return False
@@ -192,11 +193,11 @@ class ComputeManager:
         self._watching.ring(operation.instance_uuid)
         if operation.action == "delete":
             self.driver.hurry(operation.instance_uuid)
-        return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work))
+        return self._turns.enter(operation.uuid, operation.instance_uuid, lambda: self._run(work), again=again)
 
     def _run(self, work: Work) -> None:
         operation = work.operation
-        if self._stop.is_set():
+        if self._stop.is_set() or self._recent.ended(operation.uuid, operation.epoch):
             return
         if not self._epochs.admit(operation.instance_uuid, operation.epoch):
             LOG.info("operation %s is refused: a later owner of server %s was here", operation.uuid,
@@ -209,7 +210,7 @@ class ComputeManager:
                                       self._upload)
         self._recent.new(operation.uuid, operation.epoch)
         self._runner.run(row, environment)
-        if row.state not in ("open", "undoing") or row.level != "host":
+        if row.state not in ("open", "undoing") or (row.level, row.host) != ("host", self.settings.host):
             self._recent.end(operation.uuid, operation.epoch)
         elif operation.action == "create":
             self._reconciler.remove_if_stranger(operation.instance_uuid)

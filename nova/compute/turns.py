@@ -28,7 +28,7 @@ class Turns:
         self._submit, self._gone = submit, left
         self._lock = concurrency.Lock()
         self._lines: dict[str, _Line] = {}
-        self._here: dict[str, None] = {}
+        self._here: collections.Counter[str] = collections.Counter()
 
     @property
     def operations(self) -> list[str]:
@@ -46,12 +46,13 @@ class Turns:
         with self._lock:
             return operation in self._here
 
-    def enter(self, operation: str, server: str, work: Callable[[], None]) -> bool:
-        """Put ``work`` in the server's line, once per operation. True: the caller is to :meth:`serve` the line now."""
+    def enter(self, operation: str, server: str, work: Callable[[], None], *, again: bool = False) -> bool:
+        """Put ``work`` in the server's line, once per operation; ``again``: after what is in hand of that operation.
+        True: the caller is to :meth:`serve` the line now."""
         with self._lock:
-            if operation in self._here:
+            if operation in self._here and not again:
                 return False
-            self._here[operation] = None
+            self._here[operation] += 1
             first = server not in self._lines
             self._lines.setdefault(server, collections.deque()).append((operation, work))
             return first
@@ -66,8 +67,12 @@ class Turns:
                 LOG.exception("operation %s of server %s ended by an error", operation, server)
             finally:
                 with self._lock:
-                    del self._here[operation]
-                self._gone(operation)
+                    self._here[operation] -= 1
+                    gone = not self._here[operation]
+                    if gone:
+                        del self._here[operation]
+                if gone:
+                    self._gone(operation)
 
     @contextlib.contextmanager
     def hold(self, server: str) -> Iterator[bool]:

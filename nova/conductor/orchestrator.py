@@ -13,7 +13,8 @@ from nova.clients.nudges import Sender
 from nova.conductor.environment import Environment
 from nova.context import service_context
 from nova.store.cell import work_of
-from nova.store.journals import DatabaseJournal, Promise, api_journal, cell_journal
+from nova.store.handover import Given
+from nova.store.journals import DatabaseJournal, Handover, Promise, api_journal, cell_journal, row_of
 from nova.workflow import Row, Runner, Workflows
 
 LOG = logging.getLogger(__name__)
@@ -88,10 +89,15 @@ class Orchestrator:
     def _lean(self, row: Row) -> bool:
         return row.state == "open" and row.action in self._workflows and self._workflows[row.action].step(row.step).lean
 
+    def _between_hosts(self, row: Row) -> bool:
+        """Such a row changes hands so often that asking for it each time would be most of what it takes."""
+        return row.action in self._workflows and any(step.place for step in self._workflows[row.action].steps)
+
     def _run(self, row: Row, cell: Cell | None) -> None:
         environment = self.environment.at(cell) if cell else self.environment
-        runner = Runner(self.journal(cell), self._workflows, level="api", nudge=lambda r: self._nudge(r, cell),
-                        told_as=self._host)
+        journal = self.journal(cell)
+        runner = Runner(Handover(journal) if cell and self._between_hosts(row) else journal, self._workflows,
+                        level="api", nudge=lambda r: self._nudge(r, cell), told_as=self._host)
         runner.run(row, environment)
         if row.state == "moved" and cell is None:
             target = self.environment.cells.get(row.step_data["selected"]["cell_uuid"])
@@ -117,9 +123,12 @@ class Orchestrator:
 
     def _nudge(self, row: Row, cell: Cell | None) -> None:
         if cell is not None and cell.bus is not None and row.level == "host" and row.host:
-            client = ComputeClient(cell.bus)
-            self._sender.send(f"compute.{row.action}", client.look, service_context(), row.host,
-                              [[row.uuid, row.epoch]])
+            client, label = ComputeClient(cell.bus), f"compute.{row.action}"
+            if isinstance(given := row.carried, Given):
+                work = work_of(row_of(given.operation), given.server, self.environment.sealer)
+                self._sender.send(label, client.begin, service_context(), given.host, given.incarnation, [work])
+            else:
+                self._sender.send(label, client.look, service_context(), row.host, [[row.uuid, row.epoch]])
 
 
 _KEPT = ("uuid", "instance_uuid", "action", "level", "epoch", "version", "host", "owner", "inputs", "step_data",

@@ -82,7 +82,7 @@ class ImageCache:
                 self._bring(image, path, max_virtual_size)
             now = concurrency.time()
             os.utime(path, (now, now))
-        found = images.info(path, self._format)
+        found = images.described(path, self._format)
         if max_virtual_size is not None and found.virtual_size > max_virtual_size:
             raise errors.Invalid(
                 f"The image holds a disk of {found.virtual_size} bytes; no more than {max_virtual_size} fit here.")

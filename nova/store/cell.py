@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
-from nova.store import events, journals, phases, queueing, record_events
+from nova.store import events, handover, journals, phases, queueing, record_events
 from nova.store.secrets import Sealer, opened
 from nova.virt.migration import WORDS
 from nova.workflow import Row
@@ -32,15 +33,16 @@ HOST_MAY_CHANGE = frozenset({"vm_state", "task_state", "power_state", "launched_
 
 
 class CellStore:
-    """Implements :class:`nova.objects.store.Store`."""
+    """Implements :class:`nova.objects.store.Store`. ``begin(host, incarnation, work)`` tells a host of what another
+    host has handed to it; without it such a row is nobody's until the host looks."""
 
-    def __init__(self, database: Database, *, lease: float, host: str | None = None,
-                 sealer: Sealer | None = None) -> None:
-        self._db, self._lease, self._host, self._sealer = database, lease, host, sealer
+    def __init__(self, database: Database, *, lease: float, host: str | None = None, sealer: Sealer | None = None,
+                 begin: Callable[[str, str, Work], None] | None = None) -> None:
+        self._db, self._lease, self._host, self._sealer, self._begin = database, lease, host, sealer, begin
         self._journal = journals.cell_journal(database, lease)
 
     def on_behalf_of(self, host: str) -> CellStore:
-        return CellStore(self._db, lease=self._lease, host=host, sealer=self._sealer)
+        return CellStore(self._db, lease=self._lease, host=host, sealer=self._sealer, begin=self._begin)
 
     # -- services and inventory ------------------------------------------------------------------------------------
 
@@ -148,8 +150,9 @@ class CellStore:
 
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
         changes = self._allowed(record.get("changes") or {})
+        over = record["kind"] == "hand" and record["level"] == "host" and self._begin is not None
 
-        def write(conn: sa.Connection) -> None:
+        def write(conn: sa.Connection) -> handover.Given | None:
             row = self._of_host(conn, operation_uuid)
             values = _recorded(record, row["step_data"])
             was = events.before(conn, row["instance_uuid"])
@@ -166,8 +169,12 @@ class CellStore:
             if was is not None:
                 events.after(conn, was, phases.written(journals.row_of(row), values, record.get("event"), at_host=True),
                              service=events.COMPUTE)
+            return handover.give(conn, operation_uuid, record["host"], self._lease) if over else None
 
-        self._db.run(write)
+        given = self._db.run(write)
+        if given is not None and self._begin is not None:
+            work = work_of(journals.row_of(given.operation), given.server, self._sealer)
+            self._begin(given.host, given.incarnation, work)
 
     def operation_progress(self, operation_uuid: str, epoch: int, progress: int,
                            counters: dict[str, int] | None = None) -> None:

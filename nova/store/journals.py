@@ -20,7 +20,7 @@ from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES, OperationTables
-from nova.store import events, phases, queueing
+from nova.store import events, handover, phases, queueing
 from nova.workflow import Row
 
 Effect = Callable[[sa.Connection], dict[str, Any] | None]
@@ -108,7 +108,9 @@ class DatabaseJournal:
         else:
             self.database.run(lambda conn: self.tables.advance(conn, row.uuid, row.epoch, due_in=delay))
 
-    def _write(self, row: Row, effect: Effect | None, event: dict[str, Any] | None, **values: Any) -> dict[str, Any]:
+    def _write(self, row: Row, effect: Effect | None, event: dict[str, Any] | None,
+               then: Callable[[sa.Connection], None] | None = None, **values: Any) -> dict[str, Any]:
+        """``then`` is done last, in the same transaction."""
         seen, attempt = row.epoch, row.attempt
 
         def work(conn: sa.Connection) -> dict[str, Any]:
@@ -127,6 +129,8 @@ class DatabaseJournal:
                 queueing.go_on(conn, row.action, row.instance_uuid)
             if was is not None:
                 self._tell(conn, was, row, stored, event)
+            if then is not None:
+                then(conn)
             data: dict[str, Any] = stored.get("step_data", row.step_data)
             return data
 
@@ -165,6 +169,22 @@ class Promise(DatabaseJournal):
     def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Effect | None,
              event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
         return data
+
+
+class Handover(DatabaseJournal):
+    """The journal of a row whose steps change between hosts: a host that lives owns what is handed to it from the same
+    commit on. ``row.carried`` is then what that host is to be told."""
+
+    def __init__(self, journal: DatabaseJournal) -> None:
+        super().__init__(journal.database, journal.tables, journal._fence, journal.lease)
+
+    def hand(self, row: Row, *, level: str, host: str | None, step: str, data: dict[str, Any], effect: Effect | None,
+             event: dict[str, Any] | None, state: str = "open", fault: dict[str, Any] | None = None) -> dict[str, Any]:
+        def give(conn: sa.Connection) -> None:
+            row.carried = handover.give(conn, row.uuid, host, self.lease) if host is not None else None
+
+        return self._write(row, effect, event, give, level=level, host=host, step=step, step_data=data, state=state,
+                           owner=None, due_in=2.0, **_given(fault=fault))
 
 
 def _given(**values: Any) -> dict[str, Any]:

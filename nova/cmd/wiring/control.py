@@ -47,6 +47,7 @@ from nova.context import service_context
 from nova.db.engine import Database
 from nova.db.limits import Limits
 from nova.images.snapshots import Snapshots
+from nova.objects.work import Work
 from nova.quota import Quota
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import current_sender
@@ -249,9 +250,13 @@ def cell_conductor_service(conf: Any, database: Database, bus: Any, host: str, p
     def inventory_changed() -> None:
         sender.send("inventory", orchestrator.inventory_changed, service_context())
 
+    def begin(host: str, incarnation: str, work: Work) -> None:
+        sender.send(f"compute.{work.operation.action}", ComputeClient(bus).begin, service_context(), host, incarnation,
+                    [work])
+
     due = DueHosts(database, lease=conf.lease, interval=conf.report_interval / 2)
-    endpoint = StoreEndpoint(CellStore(database, lease=conf.lease, sealer=Sealer.from_conf(conf)), heartbeats, due,
-                             sender=asking_host, inventory_changed=inventory_changed)
+    store = CellStore(database, lease=conf.lease, sealer=Sealer.from_conf(conf), begin=begin)
+    endpoint = StoreEndpoint(store, heartbeats, due, sender=asking_host, inventory_changed=inventory_changed)
     relays = cell_relays(conf, bus, host, presence.incarnation, database)
     server = bus.serve("conductor", host, [endpoint, ObjectsEndpoint(), relays.endpoint], workers=conf.workers)
     return CellConductorService(heartbeats, sender, presence, server, relays)

@@ -107,6 +107,8 @@ def compute_service(conf: Any, bus: Any, host: str, state_path: Path, *, driver_
     orchestrator = CellOrchestratorClient(bus)
 
     def nudge_up(row: Row) -> None:
+        if row.level == "host":
+            return  # the conductor that recorded it tells the other host
         sender.send(f"orchestrator.{row.action}", orchestrator.look, service_context(), [[row.uuid, row.epoch]])
 
     networking = RemoteNetworking(bus, host) if driver.capabilities.data_plane else NoDataPlane()

@@ -75,11 +75,7 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             raise errors.HostFailure("The migration that was under way has failed.")
 
     def call_off(self, uuid: str) -> None:
-        connection = self.hypervisor.connection
-        if migration_job.under_way(connection, uuid):
-            connection.domain(uuid, lambda dom: dom.abortJob())
-            while migration_job.under_way(connection, uuid):
-                concurrency.sleep(migration_job.TICK)
+        migration_job.call_off(self.hypervisor.connection, uuid)
         self._go_on(uuid)
         for name in (BEGUN, PROBE):
             (self.hypervisor.directory(uuid) / name).unlink(missing_ok=True)
@@ -260,14 +256,14 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
 
 
 def _measured(disk: SourceDisk) -> SourceDisk:
-    found = images.info(disk.path, disk.format)
+    found = images.described(disk.path, disk.format)
     backing = pathlib.PurePath(found.backing_file).name if found.backing_file else None
     return dataclasses.replace(disk, size=found.virtual_size, used=found.disk_size, backing=backing)
 
 
 def _matches(there: SourceDisk, here: DiskFile) -> bool:
     """Have the disk that is written to here as large as that at the source; whether both lie over the same base."""
-    found = images.info(here.path, here.format)
+    found = images.described(here.path, here.format)
     if found.virtual_size != there.size:
         if here.kind != "file":
             raise errors.HostFailure(f"Disk {there.device} has {found.virtual_size} bytes here and {there.size} there.")

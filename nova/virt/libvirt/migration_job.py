@@ -17,8 +17,11 @@ from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Watch
 
 LOG = logging.getLogger(__name__)
 GIB = 1 << 30
-#: Seconds between two looks whether it has ended, and between two looks how far it is.
-TICK, LOOK_EVERY = 0.05, 0.5
+#: Seconds between two looks whether it has ended, and between two looks how far it is. Each of these asks QEMU, which
+#: holds up a guest that is just leaving; the first is so late that a short migration has none.
+TICK, LOOK_EVERY, FIRST_LOOK = 0.05, 0.5, 2.0
+#: Seconds that it may take until a migration that is broken off is over.
+PATIENCE = 60.0
 #: Milliseconds that a guest may stand still as QEMU has it by itself.
 FIRST_DOWNTIME = 300
 
@@ -43,6 +46,8 @@ class Job:
         self._connection, self._uuid, self._options = connection, uuid, conf.libvirt
         self._start, self._ended = start, concurrency.Event()
         self._error: Exception | None = None
+        self._stats: dict[str, Any] | None = None
+        self._asking = False
         self._aborted: str | None = None
         self._forced = False
         gib = max(2.0, gib)
@@ -59,8 +64,7 @@ class Job:
         try:
             self._attend(watch)
         except BaseException:
-            self._abort("its operation has ended")
-            self._ended.wait(60)
+            self._break_off()
             raise
         if self._aborted is not None and self._error is not None:
             raise errors.Conflict(self._aborted)
@@ -80,18 +84,39 @@ class Job:
             self._ended.set()
 
     def _attend(self, watch: Watch) -> None:
-        began = looked = concurrency.monotonic()
+        began = said = concurrency.monotonic()
+        due = began + FIRST_LOOK
         while not self._ended.wait(TICK):
             self._obey(watch.wanted(0))
             now = concurrency.monotonic()
-            if now - looked >= LOOK_EVERY:
-                looked = now
-                if self._aborted is not None:  # between its phases a migration may miss what is said to it
-                    self._quietly(lambda dom: dom.abortJob())
+            if self._aborted is not None and now - said >= LOOK_EVERY:
+                said = now
+                self._quietly(_abort)  # between its phases a migration may miss what is said to it
+            if now >= due:
+                due = now + LOOK_EVERY
                 self._look(watch, now - began)
 
+    def _break_off(self) -> None:
+        LOG.info("the migration of guest %s is broken off: its operation has ended", self._uuid)
+        until = concurrency.monotonic() + PATIENCE
+        self._quietly(_abort)
+        while not self._ended.wait(LOOK_EVERY) and concurrency.monotonic() < until:
+            self._quietly(_abort)
+
+    def _ask(self) -> None:
+        """By a task of its own: libvirt may take half a minute to answer, and an abort does not wait for that."""
+        try:
+            self._stats = self._quietly(lambda dom: dom.jobStats())
+        except errors.Unavailable as e:
+            LOG.debug("guest %s on its way: %s", self._uuid, e.message)
+        finally:
+            self._asking = False
+
     def _look(self, watch: Watch, age: float) -> None:
-        stats = self._quietly(lambda dom: dom.jobStats())
+        stats, self._stats = self._stats, None
+        if not self._asking:
+            self._asking = True
+            concurrency.spawn(self._ask, name=f"migrate-{self._uuid}-stats")
         if stats and stats.get("memory_total"):
             watch.report(counters(stats))
         while self._steps and age >= self._steps[0][0]:
@@ -112,7 +137,7 @@ class Job:
 
     def _abort(self, why: str) -> None:
         LOG.info("the migration of guest %s is broken off: %s", self._uuid, why)
-        if self._quietly(lambda dom: dom.abortJob()) is not None:
+        if self._quietly(_abort) is not None:
             self._aborted = why
 
     def _force(self) -> None:
@@ -131,6 +156,10 @@ class Job:
             return None
 
 
+def _abort(dom: Any) -> Any:
+    return dom.abortJob()
+
+
 def _stand_still(milliseconds: int, dom: Any) -> None:
     dom.migrateSetMaxDowntime(milliseconds)
 
@@ -142,3 +171,17 @@ def _under_way(dom: Any) -> bool:
 def under_way(connection: Connection, uuid: str) -> bool:
     """Whether libvirt does something with the guest now."""
     return connection.domain(uuid, _under_way)
+
+
+def call_off(connection: Connection, uuid: str) -> None:
+    """Have what libvirt does with the guest end, and wait for that. What is said between two phases may be missed, so
+    it is said until nothing is under way."""
+    until = concurrency.monotonic() + PATIENCE
+    while under_way(connection, uuid):
+        try:
+            connection.domain(uuid, _abort)
+        except errors.HostFailure as e:
+            LOG.debug("guest %s is not let go of yet: %s", uuid, e.message)
+        if concurrency.monotonic() >= until:
+            raise errors.HostFailure(f"What libvirt does with guest {uuid} has not come to an end in {PATIENCE:g} s.")
+        concurrency.sleep(TICK)

@@ -11,6 +11,8 @@ from nova import concurrency, errors
 from nova.db.cell import signals
 from nova.objects.compute_node import ComputeNode
 from nova.objects.service import Service
+from nova.objects.work import Work
+from nova.store.cell import CellStore
 from tests.contract.stores.conftest import LEASE, Bench
 from tests.functional.cloud import Cloud
 
@@ -262,6 +264,32 @@ def test_a_host_hands_a_move_to_the_other_host_of_it_and_to_no_third(bench: Benc
     assert other.servers_moving("h2") == [] == other.network_documents("h2", 0)
     with pytest.raises(errors.Forbidden):
         other.servers_moving("h1")
+
+
+def test_what_is_handed_to_a_living_host_is_its_own_at_once(bench: Bench) -> None:
+    told: list[tuple[str, str, Work]] = []
+    trusted = CellStore(bench.database, lease=LEASE, begin=lambda *words: told.append(words))
+    store, other = trusted.on_behalf_of("h1"), trusted.on_behalf_of("h2")
+    me, it = register(store), register(other, "h2")
+    server = bench.server(host="h1", network_info=[{"id": "x"}])
+    operation = bench.operation(server, action="migrate", step="leave",
+                                step_data={"source_compute": "h1", "dest_compute": "h2"})
+    store.operation_take(operation, 1, me)
+    move = {"kind": "hand", "level": "host", "step": "arrive", "data": {"made": 1}, "host": "h2"}
+    store.operation_record(operation, 2, move)
+    row = bench.row(operation)
+    assert (row["host"], row["step"], row["owner"], row["epoch"]) == ("h2", "arrive", it, 3)
+    assert bench.instance(server)["epoch"] == 3
+    [(host, incarnation, work)] = told
+    assert (host, incarnation) == ("h2", it)
+    assert (work.operation.epoch, work.operation.step, work.instance.uuid) == (3, "arrive", server)
+    assert work.operation.step_data["made"] == 1 and work.instance.network_info == [{"id": "x"}]
+    with pytest.raises(errors.Stale):  # said again
+        store.operation_record(operation, 2, move)
+    bench.silence()
+    other.operation_record(operation, 3, move | {"host": "h1", "step": "back"})
+    assert len(told) == 1 and (bench.row(operation)["owner"], bench.row(operation)["epoch"]) == (None, 3)
+    assert bench.row(operation)["due_at"]
 
 
 @pytest.mark.parametrize("column", ["host", "epoch", "project_id", "deleted", "uuid", "flavor", "locked_by"])

@@ -47,6 +47,18 @@ def test_an_operation_is_in_the_line_once() -> None:
     assert bench.enter("a")  # it may come again when it has ended
 
 
+def test_an_operation_that_comes_back_waits_for_its_own_end() -> None:
+    bench = Bench()
+
+    def work() -> None:
+        assert not bench.turns.enter("a", "s", lambda: bench.log.append("again"), again=True)
+        bench.log.append("first")
+
+    assert bench.enter("a", work=work)
+    bench.turns.serve("s")
+    assert bench.log == ["first", "again"] and not bench.turns.has("a") and bench.turns.operations == []
+
+
 def test_servers_do_not_wait_for_each_other() -> None:
     bench = Bench()
     assert bench.enter("a", "one") and bench.enter("b", "two")

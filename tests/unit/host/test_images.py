@@ -51,3 +51,23 @@ def test_a_wrong_format_is_a_failure_and_not_a_guess(tmp_path: pathlib.Path) -> 
     images.create(tmp_path / "disk", "raw", MIB)
     with pytest.raises(errors.HostFailure, match="qemu-img: .*Image is not in qcow2 format"):
         images.info(tmp_path / "disk", "qcow2")
+
+
+@pytest.mark.parametrize("image_format", ["raw", "qcow2"])
+def test_what_a_header_says_is_what_qemu_img_says(tmp_path: pathlib.Path, image_format: str) -> None:
+    base, disk = tmp_path / "base", tmp_path / "disk"
+    images.create(base, image_format, 3 * MIB)
+    images.create_overlay(disk, base, image_format, 5 * MIB)
+    for path, its in ((base, image_format), (disk, "qcow2")):
+        told, found = images.info(path, its), images.described(path, its)
+        assert (found.format, found.virtual_size, found.disk_size, found.backing_file) == (
+            told.format, told.virtual_size, told.disk_size, told.backing_file)
+
+
+def test_a_raw_disk_is_raw_whatever_a_guest_has_written_to_it(tmp_path: pathlib.Path) -> None:
+    images.create(tmp_path / "disk", "qcow2", 5 * MIB)
+    size = (tmp_path / "disk").stat().st_size
+    assert images.described(tmp_path / "disk", "raw").virtual_size == size
+    (tmp_path / "disk").write_bytes(b"x" * MIB)
+    with pytest.raises(errors.HostFailure):
+        images.described(tmp_path / "disk", "qcow2")
