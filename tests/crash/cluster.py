@@ -41,16 +41,18 @@ _MIGRATING = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """``lease`` and ``report_interval`` of every process, in seconds."""
+    """``lease`` and ``report_interval`` of every process, in seconds. ``hurried``: the lease of one that stays dead is
+    made to end at once; a live one keeps its own, however slow the machine is."""
 
     lease: float
     report_interval: float
+    hurried: bool = False
 
 
 #: Nobody may wait for the lease of one that is back already: here it outlasts every case.
 PATIENT = Timing(lease=60.0, report_interval=0.5)
 #: Others go on for who stays dead.
-QUICK = Timing(lease=2.0, report_interval=0.4)
+QUICK = Timing(lease=10.0, report_interval=0.5, hurried=True)
 
 
 class Cloud:
@@ -96,6 +98,10 @@ class Cloud:
         """The name of a process of that role, where any will do."""
         return role
 
+    def host_of(self, process: str) -> str:
+        """The name that a process goes by among the services."""
+        return process
+
     def look_past(self, api: Database, hosts: dict[str, Path]) -> None:
         self.truth = Truth(api, hosts)
         self.undo.append(self.truth.close)
@@ -105,10 +111,20 @@ class Cloud:
             found = conn.execute(sa.select(sa.func.count()).select_from(placement.providers)).scalar_one()
         return bool(found >= len(HOSTS))
 
-    def settle(self, uuid: str, end: str, what: str, seconds: float = 240.0) -> None:
-        """Until the server is what it must be; then everything else must be right as well."""
+    def settle(self, uuid: str, end: str, what: str, *, silent: str | None = None, seconds: float = 240.0) -> None:
+        """Until the server is what it must be; then everything else must be right as well. ``silent`` is the host of
+        one that is dead: what it said before may still be heard, and counts for nothing."""
         self.truth.expected[uuid] = end
-        self.wait(lambda: self.truth.ended(uuid), seconds, f"{what}: the operation ends")
+        hushed = 0.0
+
+        def ended() -> bool:
+            nonlocal hushed
+            if silent is not None and time.monotonic() - hushed > 0.5:
+                hushed = time.monotonic()
+                self.truth.silence(silent, 1.5 * self.timing.lease)
+            return self.truth.ended(uuid)
+
+        self.wait(ended, seconds, f"{what}: the operation ends")
 
     def check(self, what: str, seconds: float = 180.0) -> None:
         """Nothing leaked, nothing stuck. A host that came back this moment may need another to look for strangers."""
@@ -168,6 +184,9 @@ class Cluster(Cloud):
 
     def process_of(self, role: str) -> str:
         return {"orchestrator": "orchestrator1", "compute": HOSTS[0]}.get(role, role)
+
+    def host_of(self, process: str) -> str:
+        return process.replace("orchestrator", "ctl")
 
     # -- what the processes stand on -----------------------------------------------------------------------------------
 

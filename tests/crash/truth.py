@@ -15,10 +15,13 @@ from nova.conductor.audit import Auditor
 from nova.db.api import cells as mappings
 from nova.db.api import quotas
 from nova.db.api.tables import operations as api_operations
+from nova.db.api.tables import services as api_services
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
+from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES
+from nova.db.schema import db_now
 from nova.virt.fake.host import ASIDE
 
 #: States in which a server has a guest on its host and nowhere else.
@@ -87,6 +90,14 @@ class Truth:
         for cell in self.cells.with_hosts():
             cell.database.run(lambda conn: conn.execute(
                 o.update().where(o.c.instance_uuid == uuid, o.c.state.in_(OPEN_STATES)).values(deadline=1.0)))
+
+    def silence(self, host: str, seconds: float) -> None:
+        """Its services have not been heard for so long."""
+        for database, tables in [(self.api, api_services), *((c.database, cell_services) for c in self.cells.all())]:
+            s = tables.services
+            then = db_now() - seconds
+            database.run(lambda conn, s=s, then=then: conn.execute(  # type: ignore[misc]
+                s.update().where(s.c.host == host, s.c.last_seen > then).values(last_seen=then)))
 
     def guests(self) -> dict[str, list[str]]:
         """Server → the hosts that have a guest of it, from the journal of each fake host."""
