@@ -102,9 +102,13 @@ class Reconciler:
         return stopped
 
     def tidy(self, uuid: str) -> None:
-        """Somebody says that a server is wanted here no more. Whether that is so is looked up."""
-        self.remove([u for u in self.strangers() if u == uuid])
-        self.drop_copies([u for u in self.unwanted_copies() if u == uuid])
+        """Somebody says that a server is wanted here no more. Whether that is so is looked up; what cannot be found out
+        now is left to the next check."""
+        try:
+            self.remove([u for u in self.strangers() if u == uuid])
+            self.drop_copies([u for u in self.unwanted_copies() if u == uuid])
+        except errors.NovaError as e:
+            LOG.info("what is left of server %s is looked at by the next check: %s", uuid, e.message)
 
     # -- disks of servers that left ------------------------------------------------------------------------------------
 

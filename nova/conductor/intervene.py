@@ -17,7 +17,7 @@ from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
-from nova.db.operations import OPEN_STATES
+from nova.db.operations import OPEN_STATES, OperationTables
 from nova.store.operation_search import Found
 from nova.workflow.operations import SHAPES
 from nova.workflow.shape import Shape, StepShape
@@ -42,6 +42,7 @@ def retry(api: Database, found: Found, *, lease: float) -> str:
     database, tables = _place(api, found)
 
     def write(conn: sa.Connection) -> bool:
+        _must_be_first(conn, tables, row)
         return bool(tables.advance(conn, row["uuid"], row["epoch"], owner=None, due_in=0.0))
 
     if not database.run(write):
@@ -83,6 +84,7 @@ def _write(api: Database, found: Found, values: dict[str, Any]) -> None:
     database, tables = _place(api, found)
 
     def write(conn: sa.Connection) -> bool:
+        _must_be_first(conn, tables, row)
         if not tables.advance(conn, row["uuid"], row["epoch"], **values):
             return False
         raised = (mappings.raise_fence(conn, row["instance_uuid"], row["epoch"] + 1) if found.cell is None
@@ -98,6 +100,14 @@ def _write(api: Database, found: Found, values: dict[str, Any]) -> None:
 def _must_be_open(found: Found) -> None:
     if found.row["state"] not in OPEN_STATES:
         raise errors.Conflict(f"operation {found.row['uuid']} has ended: it is {found.row['state']}")
+
+
+def _must_be_first(conn: sa.Connection, tables: OperationTables, row: dict[str, Any]) -> None:
+    """Operations of one server that wait for each other share its epoch: moving a later one strands the first."""
+    first = tables.open_of(conn, row["instance_uuid"])[:1]
+    if first and first[0]["uuid"] != row["uuid"]:
+        raise errors.Conflict(f"operation {row['uuid']} waits for operation {first[0]['uuid']} of the same server to "
+                              "end; see to that one")
 
 
 def _may_be_undone(row: dict[str, Any]) -> StepShape:

@@ -265,3 +265,23 @@ def test_what_makes_good_is_not_cancelled(cloud: Cloud) -> None:
         intervene.cancel(cloud.api, found, by="me")
     knobs.release("drop_aside")
     cloud.wait_state(uuid, "active")
+
+
+def test_an_operation_that_waits_for_another_is_left_alone(cloud: Cloud) -> None:
+    """They share the server's epoch: the first would never end if a later one were moved before it."""
+    uuid = cloud.boot()[0]
+    knobs = cloud.hosts[cloud.wait_state(uuid, "active")["host"]].manager.driver.knobs
+    [vif] = cloud.servers.show(cloud.context(), uuid)["network_info"]
+    knobs.hang("attach_interface")
+    try:
+        cloud.operations.attach_interface(cloud.context(), uuid)
+        cloud.operations.detach_interface(cloud.context(), uuid, vif["id"])
+        first, waits = search(cloud).find(Wanted(server=uuid))
+        for ask in (lambda: intervene.retry(cloud.api, waits, lease=1.5),
+                    lambda: intervene.cancel(cloud.api, waits, by="me")):
+            with pytest.raises(errors.Conflict, match=f"waits for operation {first.row['uuid']}"):
+                ask()
+    finally:
+        knobs.release("attach_interface")
+    cloud.wait(lambda: not search(cloud).find(Wanted(server=uuid)))
+    assert [state for _, state in truth.actions(cloud, uuid)] == ["done"] * 3

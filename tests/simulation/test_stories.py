@@ -9,7 +9,7 @@ import pytest
 
 from nova import concurrency
 from nova.placement import claims
-from tests.functional import stories
+from tests.functional import stories, truth
 from tests.simulation import matrix
 from tests.simulation.chaos import Chaos
 
@@ -121,5 +121,29 @@ def test_a_delete_gives_back_what_a_move_claimed_and_did_not_record(button: str,
         sim.crash = lambda label, node: False
         chaos.settle()
         chaos.check([uuid], {uuid})
+
+    simulate(1, story, hosts=3)
+
+
+def test_an_evacuation_that_fails_leaves_the_claim_where_the_server_is(simulate: Callable[..., object]) -> None:
+    """It ends a move whose target is away: what the server held there is free, whatever becomes of the evacuation."""
+    def story(chaos: Chaos) -> None:
+        sim, cloud, killed = chaos.sim, chaos.cloud, chaos.sim.on_kill
+        chaos.begin()
+        uuid = cloud.boot()[0]
+        cloud.wait_state(uuid, "active")
+
+        def stay_away(node: str) -> None:
+            killed(node)
+            chaos.down[node] = sim.clock + 1000
+
+        sim.crash, sim.on_kill = lambda label, node: label == "step:migrate.prep:before", stay_away
+        matrix.press(chaos, "migrate", uuid)
+        cloud.wait(lambda: chaos.down, timeout=60)
+        chaos.refuse("spawn")
+        matrix.press(chaos, "evacuate", uuid)
+        chaos.settle()
+        assert truth.actions(cloud, uuid)[-1] == ("evacuate", "failed")
+        chaos.check([uuid], set())
 
     simulate(1, story, hosts=3)

@@ -33,7 +33,7 @@ def claim(run: Run) -> Result:
     server = moving.server_of(cell, row)
     with cell.database.read() as conn:
         _still_down(conn, run)
-    _clear_up(env, run, server["flavor"])
+    _clear_up(env, run, server)
     named = inputs.get("host")
     where = {"force_host": named} if inputs.get("force") else {"requested_destination": {"host": named}}
     with env.api.read() as conn:
@@ -54,16 +54,19 @@ def claim(run: Run) -> Result:
                   next="move", event_data=placing.explained(decision))
 
 
-def _clear_up(env: Environment, run: Run, flavor: dict[str, Any]) -> None:
+def _clear_up(env: Environment, run: Run, server: dict[str, Any]) -> None:
     """What the operations that this one ended have left: claims, quota that they held, images without bytes. From now
-    on the server is charged for the flavor that it has."""
+    on the server holds the host where it is, and is charged for the flavor that it has."""
     row, inputs = run.row, run.inputs
 
     def release(conn: sa.Connection) -> None:
         placing.fence(conn, row)
         for ended in inputs["moves"]:
+            if server["compute_uuid"] in claims.allocations_of(conn, [ended]).get(ended, {}):
+                claims.release(conn, row.instance_uuid)  # where it was on its way to
+                claims.move(conn, ended, row.instance_uuid, consumer_type=claims.INSTANCE)
             claims.release(conn, ended)
-            holds.settle(conn, row.instance_uuid, ended, holds.charge_of(flavor))
+            holds.settle(conn, row.instance_uuid, ended, holds.charge_of(server["flavor"]))
 
     if inputs["moves"]:
         env.api.run(release)
