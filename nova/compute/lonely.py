@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host that is cut off stops the guests that others are about to start elsewhere: those with an availability policy.
 
-Which they are is kept in a file, because a host that is started while it is cut off can ask nobody.
+Which they are is kept in a file, because a host that is started while it is cut off can ask nobody; also which ones it
+has stopped, so that they run again when the cell is back, whoever restarted what meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 
 from nova import concurrency, errors, states
+from nova.host import files
 from nova.objects.availability import EVACUATE, policy
 from nova.objects.instance import Instance
 
@@ -31,7 +33,8 @@ class Lonely:
         self._guests: frozenset[str] = frozenset()
         self._stopped: set[str] = set()
         if after and path.exists():
-            self._guests = frozenset(orjson.loads(path.read_bytes()))
+            kept = orjson.loads(path.read_bytes())
+            self._guests, self._stopped = frozenset(kept["guests"]), set(kept["stopped"])
 
     def heard(self) -> bool:
         """The conductor has answered. True: guests were stopped meanwhile; see :meth:`revive`."""
@@ -42,10 +45,13 @@ class Lonely:
         """Start again what was stopped and still belongs here, as ``servers`` tell; gives what it was. Call it when
         what moved away has been removed."""
         running = {s.uuid for s in servers if s.vm_state == states.ACTIVE and s.task_state is None}
-        stopped, self._stopped = self._stopped, set()
+        with self._lock:
+            stopped, self._stopped = self._stopped, set()
         revived = [uuid for uuid in sorted(stopped & running) if self._started(uuid)]
         if revived:
             LOG.warning("%d guests that were stopped while the conductor was away run again", len(revived))
+        with self._lock:
+            self._save()
         return revived
 
     def _started(self, uuid: str) -> bool:
@@ -66,9 +72,11 @@ class Lonely:
             guests = frozenset(kept | {uuid for uuid, wants in found.items() if wants})
             if guests != self._guests:
                 self._guests = guests
-                fresh = self._path.with_suffix(".new")
-                fresh.write_bytes(orjson.dumps(sorted(guests)))
-                fresh.rename(self._path)
+                self._save()
+
+    def _save(self) -> None:
+        """With the lock."""
+        files.write_atomic(self._path, orjson.dumps({"guests": sorted(self._guests), "stopped": sorted(self._stopped)}))
 
     def check(self) -> list[str]:
         """Stop what must not run any more; gives what was stopped."""
@@ -80,7 +88,10 @@ class Lonely:
             LOG.warning("the conductor has not answered for %.0f s: %d guests with the policy 'evacuate' are stopped",
                         silent, len(self._guests))
         stopped = [uuid for uuid in sorted(self._guests) if self._stop(uuid)]
-        self._stopped |= set(stopped)
+        if stopped:
+            with self._lock:
+                self._stopped |= set(stopped)
+                self._save()
         return stopped
 
     def _stop(self, uuid: str) -> bool:

@@ -95,6 +95,8 @@ class ComputeManager:
         registered = self._store.service_register(self.service)
         self.service.uuid = registered.uuid
         self._reporter.report()
+        if self._lonely.heard():
+            self._return()
         self._reconciler.at_start()
         self._learn()
         self._registered = True

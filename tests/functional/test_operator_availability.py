@@ -213,13 +213,18 @@ def test_a_host_that_signed_off_has_not_failed(own: Watch) -> None:
     assert fence_of(cloud, host) is None
 
 
-def test_a_host_that_is_cut_off_stops_what_others_would_start(make_cloud: Callable[..., Cloud]) -> None:
+@pytest.mark.parametrize("restarted", [False, True], ids=["heard again", "restarted meanwhile"])
+def test_a_host_that_is_cut_off_stops_what_others_would_start(make_cloud: Callable[..., Cloud],
+                                                              restarted: bool) -> None:
     cloud = make_cloud(hosts_count=2, conf_options={"ha__fence_after": 1.0})
     wants, stays, host = two_servers(cloud)
     driver = cloud.hosts[host].manager.driver
     cloud.lines[host].cut = True
     cloud.wait(lambda: driver.info(wants).power_state == states.SHUTDOWN, what="it is stopped")
     assert driver.info(stays).power_state == states.RUNNING
+    if restarted:
+        cloud.stop_host(host)
+        driver = cloud.start_host(host, cloud.cells_of_hosts[host]).manager.driver
     cloud.lines[host].cut = False
     cloud.wait(lambda: driver.info(wants).power_state == states.RUNNING, what="it runs again")
     assert truth.settled(cloud, wants)["vm_state"] == "active"

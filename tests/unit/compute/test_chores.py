@@ -148,6 +148,21 @@ def test_a_host_that_is_cut_off_stops_what_would_be_evacuated(run: Any, tmp_path
     run(story)
 
 
+def test_what_was_stopped_is_started_by_a_later_process(run: Any, tmp_path: Path) -> None:
+    def story() -> None:
+        driver = Guests("a", "b")
+        lonely = Lonely(tmp_path / "l", driver, after=30)
+        lonely.learn([server("a"), server("b")], all_of_host=True)
+        concurrency.sleep(31)
+        assert lonely.check() == ["a", "b"]
+        later = Lonely(tmp_path / "l", driver, after=30)
+        assert later.heard() and later.revive([server("a")]) == ["a"]
+        assert driver.power == {"a": states.RUNNING, "b": states.SHUTDOWN}
+        assert not Lonely(tmp_path / "l", driver, after=30).heard()
+
+    run(story)
+
+
 def test_it_is_remembered_over_a_restart(run: Any, tmp_path: Path) -> None:
     def story() -> None:
         Lonely(tmp_path / "l", Guests(), after=30).learn([server("a"), server("b")])
