@@ -88,13 +88,15 @@ class Job:
         due = began + FIRST_LOOK
         while not self._ended.wait(TICK):
             self._obey(watch.wanted(0))
+            self._tell(watch)
             now = concurrency.monotonic()
             if self._aborted is not None and now - said >= LOOK_EVERY:
                 said = now
                 self._quietly(_abort)  # between its phases a migration may miss what is said to it
             if now >= due:
                 due = now + LOOK_EVERY
-                self._look(watch, now - began)
+                self._look(now - began)
+        self._tell(watch)
 
     def _break_off(self) -> None:
         LOG.info("the migration of guest %s is broken off: its operation has ended", self._uuid)
@@ -112,13 +114,16 @@ class Job:
         finally:
             self._asking = False
 
-    def _look(self, watch: Watch, age: float) -> None:
+    def _tell(self, watch: Watch) -> None:
+        """What was asked for and has been answered."""
         stats, self._stats = self._stats, None
+        if stats and (stats.get("memory_total") or stats.get("disk_total")):
+            watch.report(counters(stats))
+
+    def _look(self, age: float) -> None:
         if not self._asking:
             self._asking = True
             concurrency.spawn(self._ask, name=f"migrate-{self._uuid}-stats")
-        if stats and stats.get("memory_total"):
-            watch.report(counters(stats))
         while self._steps and age >= self._steps[0][0]:
             _, milliseconds = self._steps.pop(0)
             if milliseconds != FIRST_DOWNTIME:
