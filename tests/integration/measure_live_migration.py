@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a live block migration takes, from the accepted request to its end, beside `virsh migrate` of a guest of the
-same kind between the same hosts; and how long guests stand still. Run by hand, nothing is asserted about times:
+"""How long a live block migration takes, from the accepted request to its end, beside `virsh migrate` of a guest of
+the same kind between the same hosts; and how long guests stand still. First a guest whose disk is empty, then one with
+something on it. Run by hand, nothing is asserted about times:
 
     pytest -s tests/integration/measure_live_migration.py
 """
@@ -38,12 +39,13 @@ def cloud(rabbitmq: Any) -> Iterator[TwoHosts]:
 class Bare:
     """A guest like one of the cloud's, known to libvirt only."""
 
-    def __init__(self, cloud: TwoHosts, like: str) -> None:
+    def __init__(self, cloud: TwoHosts, like: str, load: int) -> None:
         self.cloud, self.name, self.id = cloud, "bare", str(uuid.uuid4())
         self.root = cloud.sites["compute1"].domain_xml(like)
         self.like = like
         self.base = Path(self.root.find("devices/disk/backingStore/source").get("file")).name
         self._make_disk("compute1")
+        fill(cloud, "compute1", self.place("compute1") / "disk", load)
         with cloud.sites["compute1"].hypervisor() as conn:
             conn.createXML(self.document("compute1"), 0)
         eventually(lambda: "guest login:" in (self.place("compute1") / "console.log").read_text(errors="replace"),
@@ -103,6 +105,12 @@ class Bare:
         return time.monotonic() - began, stood_still(self.cloud, target, self.id)
 
 
+def fill(cloud: TwoHosts, host: str, disk: Path, load: int) -> None:
+    """So many MiB on the disk of a guest that is off, behind its file system."""
+    if load:
+        cloud.sites[host].run("qemu-io", "-f", "qcow2", "-c", f"write -P 7 300M {load}M", disk)
+
+
 def stood_still(cloud: TwoHosts, host: str, guest: str) -> int:
     with cloud.sites[host].hypervisor() as conn:
         stats = conn.lookupByUUIDString(guest).jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
@@ -129,14 +137,27 @@ def ours(cloud: TwoHosts, admin: Users, database: sa.Engine, server: str, target
     return row.finished_at - row.created_at, stood_still(cloud, target, server), told
 
 
-def test_beside_virsh(cloud: TwoHosts, guest_image: Path) -> None:
-    admin = Users(cloud)
-    admin.add_image(guest_image)
+@pytest.fixture(scope="module")
+def admin(cloud: TwoHosts, guest_image: Path) -> Users:
+    users = Users(cloud)
+    users.add_image(guest_image)
+    return users
+
+
+@pytest.mark.parametrize("load", [0, 600], ids=["empty disk", "600 MiB on its disk"])
+def test_beside_virsh(cloud: TwoHosts, admin: Users, load: int) -> None:
     server = admin.boot("ours")
+    if load:
+        admin.cli.text("server", "stop", server)
+        admin.wait(server, "SHUTOFF")
+        fill(cloud, "compute1", cloud.instances("compute1") / server / "disk", load)
+        admin.cli.text("server", "start", server)
+        admin.wait(server, "ACTIVE")
+        admin.wait_boots(server, 2)
     database = sa.create_engine(cloud.cell_url)
     for target in ("compute2", "compute1"):  # so that both hosts have the image
         ours(cloud, admin, database, server, target)
-    bare = Bare(cloud, server)
+    bare = Bare(cloud, server, load)
     with_us, alone = [], []
     for number in range(RUNS):
         source, target = HOSTS if number % 2 == 0 else HOSTS[::-1]
@@ -151,7 +172,7 @@ def test_beside_virsh(cloud: TwoHosts, guest_image: Path) -> None:
         print(f"{name}: median {statistics.median(s for s, _ in runs):.2f} s, downtime "
               f"{min(d for _, d in runs)}–{max(d for _, d in runs)} ms")
     more = statistics.median(s for s, _ in with_us) / statistics.median(s for s, _ in alone) - 1
-    print(f"ours takes {100 * more:+.0f} %")
+    print(f"ours takes {100 * more:+.0f} % ({load} MiB on the disk)")
     with cloud.sites[HOSTS[RUNS % 2]].hypervisor() as conn:
         domain = conn.lookupByUUIDString(bare.id)
         domain.destroy()
