@@ -257,6 +257,7 @@ class Bench:
             if self._daemons:
                 results += [Result("streams_memory", (usage.memory() - before.memory()) / 2**20, "of all processes"),
                             Result("streams_cpu", idle)]
+            results.append(Result("streams_show", self._p99(show), f"{calm:.1f} ms without streams"))
             answered: list[float] = []
 
             def create() -> None:
@@ -265,21 +266,13 @@ class Bench:
 
             last = streams.until(b"event: server.created", create)
             results.append(Result("streams_event", (last - answered[0]) * 1000, "after the 202"))
-            results.append(Result("streams_show", self._p99(show), f"{calm:.1f} ms without streams"))
         self._cloud.clean(_nothing, "stream-")
         return results
 
     def _p99(self, path: str) -> float:
         """Of requests of all clients, in milliseconds."""
-        taken: list[float] = []
-
-        def one(number: int) -> None:
-            began = time.perf_counter()
-            self._cloud.get(path)
-            taken.append((time.perf_counter() - began) * 1000)
-
-        self._cloud.every(one, range(self._amounts.requests * 4), _nothing)
-        return percentile(taken, 0.99)
+        taken, _ = self._cloud.crowd(path, self._amounts.clients, self._amounts.seconds)
+        return percentile(taken, 0.99) * 1000
 
     def _latency(self, key: str, samples: list[float]) -> Result:
         return Result(key, percentile(samples, 0.5) * 1000, Spread.of(samples).text())
