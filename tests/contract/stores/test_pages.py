@@ -167,6 +167,8 @@ def test_the_tool_that_fills_databases(site: Site, capsys: pytest.CaptureFixture
 EXPRESSIONS = [("name_regex", "SERVER-0000[1-3]$", 3), ("name_regex", "^(?:x|server-0029)\\d", 10),
                ("hostname_regex", "^server-.*7$", 30), ("name_regex", "[[:alpha:]]-0001\\d{1}$", 10),
                ("ip_regex", "^10[.]100[.]0[.]1$", 1), ("ip_regex", "^192[.]0[.]2[.]7$", 1), ("name_regex", "(a+)+$", 0),
+               ("ip_regex", r"10\.100\.0\.7", 11), ("ip_regex", "10.100.0.7", 11), ("ip_regex", "10.100_0.7", 0),
+               ("name_regex", "server.0029", 10), ("name_regex", r"server\.0029", 0),
                ("name_regex", "a.c$", 0), ("name_regex", "^server-00000$|^server-00299$", 2)]
 
 
