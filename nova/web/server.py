@@ -41,6 +41,7 @@ class Server:
         self._task: concurrency.Task | None = None
         self._deadline: float | None = None
         self._ordering, self._pulling = concurrency.Lock(), concurrency.Lock()
+        self._pulled = False
         self.port = 0
 
     def start(self) -> None:
@@ -48,7 +49,7 @@ class Server:
         _relax_collector()
         sock = _bind(self._listen, self._option)
         self.port = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
-        self._deadline = None
+        self._deadline, self._pulled = None, False
         self._server = create_server(
             self._app, map=self._map, sockets=[sock], threads=self._threads, channel_timeout=self._idle,
             connection_limit=2000, backlog=1024, asyncore_use_poll=True, ident=None,
@@ -85,15 +86,26 @@ class Server:
             wasyncore.close_all(self._map, ignore_all=True)
 
     def _guard(self, trigger: Any) -> None:
-        """A worker that answers late pulls no more: the descriptor that it would write to may be another's by then."""
-        pull = trigger._physical_pull
+        """A worker that answers late pulls no more: the descriptor that it would write to may be another's by then.
 
-        def guarded() -> None:
+        Nor does one that comes before the loop has looked at the last pull, which will find what this one has done as
+        well: with many clients workers would stand in line for the pipe, one switch of threads after the other.
+        """
+        pull, look = trigger._physical_pull, trigger.handle_read
+
+        def pull_once() -> None:
+            if self._pulled:
+                return
+            self._pulled = True
             with self._pulling:
                 if not trigger._closed:
                     pull()
 
-        trigger._physical_pull = guarded
+        def look_again() -> None:
+            self._pulled = False  # before the pipe is read: who pulls from now on is seen in the next turn
+            look()
+
+        trigger._physical_pull, trigger.handle_read = pull_once, look_again
 
 
 def _relax_collector() -> None:
