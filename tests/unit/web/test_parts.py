@@ -153,6 +153,33 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=120).connect()
 
 
+def test_workers_wake_the_loop_once_until_it_has_looked() -> None:
+    """Each of them would stand in line for the pipe; the loop finds what all of them have done."""
+
+    class Pipe:
+        _closed = False
+        written = read = 0
+
+        def _physical_pull(self) -> None:
+            self.written += 1
+
+        def handle_read(self) -> None:
+            self._physical_pull()  # a worker comes while the pipe is read
+            self.read += 1
+
+    pipe = Pipe()
+    Server(lambda environ, start: [], "127.0.0.1:0")._guard(pipe)
+    for _ in range(3):
+        pipe._physical_pull()
+    assert pipe.written == 1
+    pipe.handle_read()
+    assert (pipe.written, pipe.read) == (2, 1), "who came after the loop began to look is looked at in its next turn"
+    pipe.handle_read()
+    pipe._closed = True
+    pipe.handle_read()
+    assert pipe.written == 3
+
+
 def test_a_loop_that_ends_by_itself_waits_for_who_stops_it() -> None:
     """It may look at its clock between the order to end and the pull that wakes it, which needs what the end closes."""
     server = Server(make_front(), "127.0.0.1:0", 1)
