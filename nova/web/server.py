@@ -91,7 +91,7 @@ class Server:
         Nor does one that comes before the loop has looked at the last pull, which will find what this one has done as
         well: with many clients workers would stand in line for the pipe, one switch of threads after the other.
         """
-        pull, look = trigger._physical_pull, trigger.handle_read
+        pull, receive = trigger._physical_pull, trigger.recv
 
         def pull_once() -> None:
             if self._pulled:
@@ -101,11 +101,12 @@ class Server:
                 if not trigger._closed:
                     pull()
 
-        def look_again() -> None:
-            self._pulled = False  # before the pipe is read: who pulls from now on is seen in the next turn
-            look()
+        def read(size: int) -> Any:
+            data = receive(size)
+            self._pulled = False  # not before: a byte that is read now must not be the one that somebody relies on
+            return data
 
-        trigger._physical_pull, trigger.handle_read = pull_once, look_again
+        trigger._physical_pull, trigger.recv = pull_once, read
 
 
 def _relax_collector() -> None:

@@ -163,21 +163,24 @@ def test_workers_wake_the_loop_once_until_it_has_looked() -> None:
         def _physical_pull(self) -> None:
             self.written += 1
 
-        def handle_read(self) -> None:
-            self._physical_pull()  # a worker comes while the pipe is read
-            self.read += 1
+        def recv(self, size: int) -> bytes:
+            self._physical_pull()  # a worker comes while the pipe is read: what it did is looked at next
+            self.read = self.written
+            return b"x"
 
     pipe = Pipe()
     Server(lambda environ, start: [], "127.0.0.1:0")._guard(pipe)
     for _ in range(3):
         pipe._physical_pull()
     assert pipe.written == 1
-    pipe.handle_read()
-    assert (pipe.written, pipe.read) == (2, 1), "who came after the loop began to look is looked at in its next turn"
-    pipe.handle_read()
+    pipe.recv(1)
+    assert pipe.written == pipe.read == 1
+    pipe._physical_pull()
+    assert pipe.written == 2, "who comes after the pipe was read wakes the loop again"
+    pipe.recv(1)
     pipe._closed = True
-    pipe.handle_read()
-    assert pipe.written == 3
+    pipe._physical_pull()
+    assert pipe.written == 2
 
 
 def test_a_loop_that_ends_by_itself_waits_for_who_stops_it() -> None:
