@@ -80,7 +80,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         task = (self.error_task_class if request.error else self.task_class)(self, request)
         try:
             if self.connected:
-                task.service()
+                with self.server.turnstile.passed():
+                    task.service()
             else:
                 task.close_on_finish = True
         except ClientDisconnected:

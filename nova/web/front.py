@@ -67,7 +67,7 @@ class FrontOptions:
     """How one API differs from another.
 
     ``strict_methods``: 405 for a known path with another method (else 404, as the Compute API does).
-    ``project_in_url``: paths may start with the caller's project. ``lenient``: unknown members of a body are dropped.
+    ``project_in_url``: paths may start with the caller's project. ``lenient``: unknown members of a body are dropped, and blanks around names.
     ``id_header``: a second header that carries the request id. ``media_types``: accepted types of bodies.
     ``strict_slash``: nothing is at a path that ends with a slash, but for the root.
     """
@@ -255,7 +255,7 @@ class Front:
         body = compiled.body.at(request.version)
         if body is not None:
             if self._options.lenient:
-                request.body_json = validation.without_unknown(body.schema, request.body_json)
+                request.body_json = validation.forgiven(body.schema, request.body_json)
             body.check(request.body_json)
 
     def _authorize(self, who: context.RequestContext, rule: str, target: Mapping[str, Any] | None) -> None:

@@ -15,6 +15,7 @@ from waitress.server import create_server
 
 from nova import concurrency, errors
 from nova.web.channel import Channel
+from nova.web.turnstile import Turnstile
 from nova.web.urlmap import WSGIApp
 
 # It warns whenever a request waits for a thread, which is what the queue is for.
@@ -24,16 +25,19 @@ logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 class Server:
     """``listen`` is ``host:port``, ``[v6]:port`` or ``unix:/path``; port 0 takes a free one (see ``port``).
 
+    Of its ``threads``, ``at_once`` work at the same moment (None: all); the others wait, see :class:`Turnstile`.
     ``max_body`` is the most that is ever received, whatever the application would say later; ``idle_timeout`` is after
     how many seconds a silent connection is closed.
     """
 
-    def __init__(self, app: WSGIApp, listen: str, threads: int = 16, *, max_body: int = 2**40,
-                 idle_timeout: int = 120, option: str = "[wsgi] listen") -> None:
+    def __init__(self, app: WSGIApp, listen: str, threads: int = 16, *,
+                 at_once: int | None = None, max_body: int = 2**40, idle_timeout: int = 120,
+                 option: str = "[wsgi] listen") -> None:
         self._app = app
         self._option = option
         self._listen = listen
         self._threads = threads
+        self._turnstile = Turnstile(at_once or threads)
         self._max_body = max_body
         self._idle = idle_timeout
         self._server: Any = None
@@ -55,7 +59,7 @@ class Server:
             connection_limit=2000, backlog=1024, asyncore_use_poll=True, ident=None,
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
-        self._server.channel_class = Channel
+        self._server.channel_class, self._server.turnstile = Channel, self._turnstile
         self._guard(self._server.trigger)
         self._task = concurrency.spawn(self._run, self._server, name="http")
 

@@ -152,14 +152,17 @@ def _bound(text: str) -> Version:
     return Version(0, 0) if text == "0.0" else parse_version(text)
 
 
-def without_unknown(schema: dict[str, Any], value: Any) -> Any:
-    """``value`` less the object members that ``schema`` forbids as additional: the leniency of the old /v2 front."""
+def forgiven(schema: dict[str, Any], value: Any) -> Any:
+    """``value`` less the object members that ``schema`` forbids as additional and the blanks around names: the leniency
+    of the old /v2 front."""
+    if isinstance(value, str):
+        return value.strip() if schema.get("format") == "name" else value
     if isinstance(value, dict):
         known = schema.get("properties", {})
         if schema.get("additionalProperties") is False:
             patterns = [re.compile(p) for p in schema.get("patternProperties", ())]
             value = {k: v for k, v in value.items() if k in known or any(p.search(k) for p in patterns)}
-        return {k: without_unknown(known[k], v) if k in known else v for k, v in value.items()}
+        return {k: forgiven(known[k], v) if k in known else v for k, v in value.items()}
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        return [without_unknown(schema["items"], v) for v in value]
+        return [forgiven(schema["items"], v) for v in value]
     return value

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from nova import concurrency
@@ -62,8 +63,10 @@ class ApiService:
         self._stop = concurrency.Event()
         self._sweeper: concurrency.Task | None = None
         self._hub = server_events.make_hub(libraries.plane.api, libraries.plane.cells, conf)
+        at_once = conf.wsgi.at_once or (2 if libraries.plane.api.dialect == "sqlite" else 16)
         self.server = Server(application_of(libraries, self._sender, self._hub), listen, conf.wsgi.threads,
-                             max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout, option=option)
+                             at_once=at_once, max_body=conf.image.image_size_cap,
+                             idle_timeout=conf.wsgi.idle_timeout, option=option)
 
     def start(self) -> None:
         self._sender.start()
@@ -101,7 +104,7 @@ def application_of(libraries: Libraries, sender: Sender, hub: Hub | None = None)
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, www_authenticate=f'Keystone uri="{public}/identity"', hub=hub,
+        libraries.policy, authenticator, health, _project_exists(libraries), www_authenticate=f'Keystone uri="{public}/identity"', hub=hub,
         idempotency=Idempotency(KeyStore(plane.api, plane.cells, lambda: Keyring.load(keys_path(conf)).get(SERVICES))))
     compute_api = application.build(deps)
     apps: dict[str, Any] = {
@@ -118,3 +121,10 @@ def application_of(libraries: Libraries, sender: Sender, hub: Hub | None = None)
         apps["/identity"] = identity_front.make_front(libraries.identity, libraries.policy, checks=health,
                                                       proxy_headers=proxied)
     return URLMap(apps, health)
+
+
+def _project_exists(libraries: Libraries) -> Callable[[str], bool] | None:
+    """Our own auth manager knows; a Keystone is believed."""
+    if libraries.plane.conf.identity.auth_strategy != "identity":
+        return None
+    return lambda project: bool(libraries.identity.projects.find(id=project))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many requests are worked on at the same moment, while any number of them waits for something slow."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from nova import concurrency
+
+#: Seconds after which somebody inside counts no more. Longer than most requests take, so that a crowd stays in line.
+PATIENCE = 0.05
+
+
+class _Pass:
+    """Somebody's leave to go on: since when, or what wakes him while he has none."""
+
+    __slots__ = ("since", "bell")
+
+    def __init__(self) -> None:
+        self.since = 0.0
+        self.bell: Any = None
+
+
+class Turnstile:
+    """At most ``width`` tasks are inside, not counting those that have been there for longer than ``patience`` seconds.
+
+    Threads of one interpreter that all want to go on take it from each other around each statement of a database, which
+    costs more than what they do in between. So few of them go on at a time, in the order of their coming. Who is inside
+    for long waits for something else (a host, a client that reads slowly) or is at long work: the others need not wait
+    for that, and he counts no more.
+    """
+
+    def __init__(self, width: int, patience: float = PATIENCE) -> None:
+        self._width, self._patience = width, patience
+        self._lock = concurrency.Lock()
+        self._inside: collections.OrderedDict[_Pass, None] = collections.OrderedDict()
+        self._waiting: collections.deque[_Pass] = collections.deque()
+
+    @contextlib.contextmanager
+    def passed(self) -> Iterator[None]:
+        mine = _Pass()
+        self._enter(mine)
+        try:
+            yield
+        finally:
+            self._leave(mine)
+
+    def _enter(self, mine: _Pass) -> None:
+        with self._lock:
+            if not self._waiting and self._room():
+                self._admit(mine)
+                return
+            mine.bell = concurrency.Lock()
+            mine.bell.acquire()
+            self._waiting.append(mine)
+        while not mine.bell.acquire(timeout=self._patience):
+            with self._lock:
+                self._let_in()
+
+    def _leave(self, mine: _Pass) -> None:
+        with self._lock:
+            self._inside.pop(mine, None)
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._room():
+            first = self._waiting.popleft()
+            self._admit(first)
+            first.bell.release()
+
+    def _admit(self, who: _Pass) -> None:
+        who.since = concurrency.monotonic()
+        self._inside[who] = None
+
+    def _room(self) -> bool:
+        if len(self._inside) < self._width:
+            return True
+        oldest = next(iter(self._inside))
+        if concurrency.monotonic() - oldest.since < self._patience:
+            return False
+        del self._inside[oldest]
+        return True
