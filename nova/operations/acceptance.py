@@ -24,6 +24,7 @@ from nova.db.operations import whole
 from nova.images.snapshots import Snapshots
 from nova.quota import Quota
 from nova.store import events, phases
+from nova.store.beginnings import begin, new_row, next_row
 from nova.store.cell import work_of
 from nova.store.journals import row_of
 from nova.store.queueing import QUEUED
@@ -104,29 +105,28 @@ def check_state(row: dict[str, Any], transition: str, name: str) -> states.Trans
     return rule
 
 
-def actor_of(context: RequestContext) -> dict[str, Any]:
-    """What the row keeps of the context: never a token."""
-    kept = context.to_dict()
-    return {k: kept[k] for k in ("user_id", "project_id", "roles", "is_admin", "request_id") if kept[k] is not None}
-
-
-def new_row(context: RequestContext, shape: Shape, server: dict[str, Any], *, seq: int, epoch: int, level: str,
-            step: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """A fresh operation."""
-    now = concurrency.time()
-    return {"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "project_id": server["project_id"],
-            "user_id": context.user_id, "request_id": context.request_id, "seq": seq, "action": shape.action,
-            "workflow_version": shape.version, "actor": actor_of(context), "inputs": inputs, "level": level,
-            "host": server.get("host") if level == "host" else None, "step": step, "epoch": epoch,
-            "created_at": now, "deadline": now + shape.deadline}
-
-
 def located(deps: Deps, context: RequestContext, uuid: str) -> tuple[Cell, dict[str, Any]]:
     """A server that a cell has; Conflict while none has."""
     cell, row = deps.servers.locate(context, uuid)
     if cell is None:
         raise errors.Conflict(f"Instance {uuid} is not ready")
     return cell, row
+
+
+def held(conn: sa.Connection, uuid: str) -> dict[str, Any]:
+    """The server's row, held for the rest of the transaction. Raises NotFound."""
+    row = instances.get_for_update(conn, uuid)
+    if row is None or row["deleted"]:
+        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    return row
+
+
+def written(conn: sa.Connection, server: dict[str, Any], row: dict[str, Any], changes: dict[str, Any],
+            open_rows: list[dict[str, Any]] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The operation and its server once it has begun: see :func:`nova.store.beginnings.begin`. Raises LostRaceError."""
+    if not begin(conn, server, row, changes, open_rows=open_rows):
+        raise LostRaceError
+    return row, server | changes | {"op_seq": row["seq"]}
 
 
 def living_host(conn: sa.Connection, host: str | None, lease: float) -> str | None:
@@ -155,26 +155,15 @@ def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
     rule = check_state(server, transition, name)
 
     def accept(conn: sa.Connection) -> tuple[dict[str, Any], dict[str, Any]]:
-        fresh = instances.get_for_update(conn, uuid)
-        if fresh is None or fresh["deleted"]:
-            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        fresh = held(conn, uuid)
         check_state(fresh, transition, name)
         refuse_overlap(conn, uuid, rule, name)
         require_ability(conn, fresh, shape, name, unable)
         owner = living_host(conn, fresh["host"], deps.lease)
         if owner is None:
             raise errors.Conflict(f"Service is unavailable at this time: host of instance {uuid} is down.")
-        seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
-        row = deps.sealed(new_row(context, shape, fresh, seq=seq, epoch=epoch, level="host", step=shape.steps[0].name,
-                                  inputs=inputs), secrets) | {"owner": owner}
-        changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq}
-        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
-            raise LostRaceError
-        cell_operations.supersede(conn, uuid)
-        cell_operations.insert(conn, [row])
-        if (was := events.seen(conn, fresh)) is not None:
-            events.after(conn, was, phases.accepted(row, fresh["host"]))
-        return row, fresh | changes
+        row = next_row(context, shape, fresh, level="host", inputs=inputs)
+        return written(conn, fresh, deps.sealed(row, secrets) | {"owner": owner}, {"task_state": rule.running})
 
     row, fresh = again(lambda: cell.database.run(accept), uuid)
     deps.nudge_row(context, cell, row, fresh)
@@ -198,25 +187,14 @@ def accept_at_api(deps: Deps, context: RequestContext, uuid: str, shape: Shape, 
     rule = check_state(server, transition, name)
 
     def accept(conn: sa.Connection) -> dict[str, Any]:
-        fresh = instances.get_for_update(conn, uuid)
-        if fresh is None or fresh["deleted"]:
-            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        fresh = held(conn, uuid)
         check_state(fresh, transition, name)
         refuse_overlap(conn, uuid, rule, name)
         require_ability(conn, fresh, shape, name, unable)
         inputs, more = prepare(conn, fresh)
-        seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
-        row = deps.sealed(new_row(context, shape, fresh, seq=seq, epoch=epoch, level="api", step=shape.steps[0].name,
-                                  inputs=inputs), secrets) | {
+        row = deps.sealed(next_row(context, shape, fresh, level="api", inputs=inputs), secrets) | {
             "owner": None, "host": fresh["host"], "step_data": data(fresh)}
-        changes: dict[str, Any] = {"task_state": rule.running, "op_seq": seq} | more
-        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
-            raise LostRaceError
-        cell_operations.supersede(conn, uuid)
-        cell_operations.insert(conn, [row])
-        if (was := events.seen(conn, fresh)) is not None:
-            events.after(conn, was, phases.accepted(row, fresh["host"]))
-        return row
+        return written(conn, fresh, row, {"task_state": rule.running} | more)[0]
 
     row = again(lambda: cell.database.run(accept), uuid)
     deps.nudge_row(context, cell, row)
@@ -243,9 +221,7 @@ def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
     check_state(server, transition, name)
 
     def accept(conn: sa.Connection) -> dict[str, Any]:
-        fresh = instances.get_for_update(conn, uuid)
-        if fresh is None or fresh["deleted"]:
-            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        fresh = held(conn, uuid)
         check_state(fresh, transition, name)
         require_ability(conn, fresh, shape, name, errors.NotSupported)
         if living_host(conn, fresh["host"], deps.lease) is None:
@@ -276,7 +252,6 @@ def accept_in_turn(deps: Deps, context: RequestContext, uuid: str, shape: Shape,
 
 class LostRaceError(Exception):
     """Another request moved the server between reading and writing."""
-
 
 
 def again(work: Callable[[], T], uuid: str) -> T:

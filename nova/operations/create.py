@@ -18,10 +18,11 @@ from nova.db.api import cells as mappings
 from nova.db.api import server_groups
 from nova.db.api.tables import operations as api_operations
 from nova.networks import allocation
-from nova.operations.acceptance import Deps, new_row
+from nova.operations.acceptance import Deps
 from nova.operations.details import short_v6
 from nova.placement.resources import resources_of
 from nova.store import events, record_events
+from nova.store.beginnings import new_row
 from nova.virt.hardware import plan
 from nova.virt.hardware.wishes import Wishes
 from nova.workflow.operations import CREATE

@@ -9,22 +9,21 @@ import sqlalchemy as sa
 
 from nova import errors, states
 from nova.context import RequestContext
-from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.operations.acceptance import (
     Deps,
-    LostRaceError,
     Prepared,
     accept_at_api,
     again,
     check_state,
+    held,
     living_host,
     located,
-    new_row,
     refuse_locked,
+    written,
 )
 from nova.operations.leftovers import images_of, moves_of, unfinished
-from nova.store import events, phases
+from nova.store.beginnings import next_row
 from nova.workflow.operations import RESTORE, SOFT_DELETE
 from nova.workflow.operations.soft_delete import DELETED_FROM
 
@@ -52,9 +51,7 @@ def soft_delete(deps: Deps, context: RequestContext, uuid: str) -> bool:
 def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
             uuid: str) -> tuple[dict[str, Any] | None, dict[str, Any]] | None:
     """The operation and its server; no operation when it was set aside before; None when it cannot be."""
-    server = instances.get_for_update(conn, uuid)
-    if server is None or server["deleted"]:
-        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    server = held(conn, uuid)
     open_rows, ended = cell_operations.open_of(conn, uuid), unfinished(conn, server)
     running = {row["action"] for row in open_rows}
     if running & {"delete", "soft_delete"} or (server["vm_state"] == states.SOFT_DELETED and not running):
@@ -62,21 +59,13 @@ def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
     if server["vm_state"] not in KEPT or not server["host"] or not server["launched_at"] or any(
             row["level"] != "host" or row["step_data"].get("dest_compute") for row in open_rows):
         return None
-    epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
-    changes: dict[str, Any] = {"task_state": "soft-deleting", "op_seq": seq}
-    if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
-        raise LostRaceError
-    cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
     inputs = {"from": server["vm_state"]} | images_of(server, ended)
     if server["vm_state"] == states.RESIZED:  # that is confirmed by it: there is nothing left to go back to
         inputs |= moves_of(server, ended)
-    row = new_row(context, SOFT_DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
-                  step="set_aside" if owner else "uncharge", inputs=inputs) | {"owner": owner}
-    cell_operations.insert(conn, [row])
-    if (was := events.seen(conn, server)) is not None:
-        events.after(conn, was, phases.accepted(row, server["host"]))
-    return row, server | changes
+    row = next_row(context, SOFT_DELETE, server, level="host" if owner else "api",
+                   step="set_aside" if owner else "uncharge", inputs=inputs) | {"owner": owner}
+    return written(conn, server, row, {"task_state": "soft-deleting"}, open_rows)
 
 
 def restore(deps: Deps, context: RequestContext, uuid: str) -> None:

@@ -7,15 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api.tables import operations as api_operations
-from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
-from nova.operations.acceptance import Deps, LostRaceError, again, living_host, new_row, refuse_locked
+from nova.operations.acceptance import Deps, LostRaceError, again, held, living_host, refuse_locked, written
 from nova.operations.leftovers import images_of, moves_of, unfinished
 from nova.store import events, phases
+from nova.store.beginnings import new_row, next_row
 from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
 
@@ -53,23 +52,12 @@ def _accept_unplaced(conn: sa.Connection, context: RequestContext, server: dict[
 def _accept(conn: sa.Connection, deps: Deps, context: RequestContext,
             uuid: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The operation and its server. A living host owns it from the start; without one the API level does its part."""
-    server = instances.get_for_update(conn, uuid)
-    if server is None or server["deleted"]:
-        raise errors.NotFound(f"Instance {uuid} could not be found.")
+    server = held(conn, uuid)
     open_rows = cell_operations.open_of(conn, uuid)
     if any(r["action"] == "delete" for r in open_rows):
         return None  # already under way: the same answer
-    epoch, seq = server["epoch"] + 1, server["op_seq"] + 1
-    changes: dict[str, Any] = {"task_state": "deleting", "op_seq": seq}
-    if not instances.update(conn, uuid, epoch=server["epoch"], raised_to=epoch, **changes):
-        raise LostRaceError
     ended = unfinished(conn, server)
-    cell_operations.supersede(conn, uuid, open_rows)
     owner = living_host(conn, server["host"], deps.lease)
-    row = new_row(context, DELETE, server, seq=seq, epoch=epoch, level="host" if owner else "api",
-                  step="destroy" if owner else "release",
-                  inputs=images_of(server, ended) | moves_of(server, ended)) | {"owner": owner}
-    cell_operations.insert(conn, [row])
-    if (was := events.seen(conn, server)) is not None:
-        events.after(conn, was, phases.accepted(row, server["host"]))
-    return row, server | changes
+    row = next_row(context, DELETE, server, level="host" if owner else "api", step="destroy" if owner else "release",
+                   inputs=images_of(server, ended) | moves_of(server, ended)) | {"owner": owner}
+    return written(conn, server, row, {"task_state": "deleting"}, open_rows)

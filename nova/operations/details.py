@@ -9,15 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import concurrency, errors, states
+from nova import errors, states
 from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import documents
-from nova.operations.acceptance import Deps, actor_of, check_state, located, refuse_locked
+from nova.operations.acceptance import Deps, check_state, held, located, refuse_locked
 from nova.operations.leftovers import images_of
 from nova.store import events, phases
+from nova.store.beginnings import actor_of, leave_record
 
 #: Columns that an update may set.
 UPDATABLE = frozenset({"display_name", "display_description", "hostname", "access_ip_v4", "access_ip_v6",
@@ -34,32 +35,19 @@ def _change(deps: Deps, context: RequestContext, uuid: str, change: Callable[[di
     cell, _ = located(deps, context, uuid)
 
     def write(conn: sa.Connection) -> None:
-        row = instances.get_for_update(conn, uuid)
-        if row is None or row["deleted"]:
-            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        row = held(conn, uuid)
         values = change(row)
         if action is not None:
             values["op_seq"] = row["op_seq"] + 1
         instances.update(conn, uuid, **values)
         if also is not None:
             also(conn, row)
-        record = _leave_record(conn, context, row, action) if action is not None else None
+        record = leave_record(conn, context, row, action) if action is not None else None
         if (was := events.seen(conn, row)) is not None:
             events.after(conn, was, phases.accepted(record) if record else None, actor=actor_of(context))
 
     cell.database.run(write)
     return deps.servers.show(context, uuid)
-
-
-def _leave_record(conn: sa.Connection, context: RequestContext, row: dict[str, Any], action: str) -> dict[str, Any]:
-    now = concurrency.time()
-    record = {
-        "uuid": concurrency.uuid4(), "instance_uuid": row["uuid"], "project_id": row["project_id"],
-        "user_id": context.user_id, "request_id": context.request_id, "seq": row["op_seq"] + 1, "action": action,
-        "actor": actor_of(context), "inputs": {}, "state": "done", "level": "api", "step": "accepted",
-        "epoch": row["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}
-    cell_operations.insert(conn, [record])
-    return record
 
 
 def update(deps: Deps, context: RequestContext, uuid: str, values: dict[str, Any]) -> dict[str, Any]:

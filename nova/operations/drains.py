@@ -13,10 +13,10 @@ from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.api import host_drains as table
 from nova.db.engine import Database
+from nova.store.beginnings import actor_of
 
 MODES = ("auto", "live", "cold")
 MOST_PARALLEL = 100
-_ACTOR = ("user_id", "project_id", "roles", "is_admin", "request_id")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,11 +40,10 @@ def accept(api: Database, context: RequestContext, wanted: Wanted) -> dict[str, 
         known = mappings.list_hosts(conn, [wanted.host])
     if not known:
         raise errors.NotFound(f"Compute host {wanted.host} could not be found.")
-    uuid, told = concurrency.uuid4(), context.to_dict()
+    uuid = concurrency.uuid4()
     values = {"uuid": uuid, "host": wanted.host, "cell_uuid": known[0]["cell_uuid"], "kind": "drain",
               "mode": wanted.mode, "parallel": wanted.parallel, "reason": wanted.reason,
-              "confirm_resizes": wanted.confirm_resizes,
-              "actor": {k: told[k] for k in _ACTOR if told.get(k) is not None}}
+              "confirm_resizes": wanted.confirm_resizes, "actor": actor_of(context)}
     try:
         made = api.run(lambda conn: table.insert(conn, values))
     except sa.exc.IntegrityError:

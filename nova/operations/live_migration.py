@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import concurrency, errors
+from nova import errors
 from nova.cells import Cell
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
@@ -18,13 +18,13 @@ from nova.operations.acceptance import (
     Deps,
     Prepared,
     accept_at_api,
-    actor_of,
     check_state,
     host_is_down,
     located,
     refuse_locked,
 )
 from nova.store import events, phases
+from nova.store.beginnings import leave_record
 from nova.store.moves import LIVE, status_of
 from nova.virt.migration import ABORT, FORCE_COMPLETE
 from nova.workflow.operations import LIVE_MIGRATION
@@ -99,20 +99,15 @@ def signal(deps: Deps, context: RequestContext, uuid: str, number: int, kind: st
             raise errors.Invalid(f"Migration {number} state of instance {uuid} is {status}. Cannot {name} while the "
                                  "migration is in this state.")
         if signals.send(conn, row["uuid"], kind):
-            _leave_record(conn, context, fresh, ACTIONS[kind])
+            _note(conn, context, fresh, ACTIONS[kind])
         return row
 
     deps.nudge_row(context, cell, cell.database.run(write))
 
 
-def _leave_record(conn: sa.Connection, context: RequestContext, server: dict[str, Any], action: str) -> None:
+def _note(conn: sa.Connection, context: RequestContext, server: dict[str, Any], action: str) -> None:
     """The signal as an action of the server: done with being said. What came of it, the migration tells."""
-    now, seq = concurrency.time(), server["op_seq"] + 1
-    instances.update(conn, server["uuid"], op_seq=seq)
-    record = {"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "project_id": server["project_id"],
-              "user_id": context.user_id, "request_id": context.request_id, "seq": seq, "action": action,
-              "actor": actor_of(context), "inputs": {}, "state": "done", "level": "api", "step": "accepted",
-              "epoch": server["epoch"], "progress": 100, "created_at": now, "finished_at": now, "owner": None}
-    cell_operations.insert(conn, [record])
+    instances.update(conn, server["uuid"], op_seq=server["op_seq"] + 1)
+    record = leave_record(conn, context, server, action)
     if (was := events.seen(conn, server)) is not None:
         events.after(conn, was, phases.accepted(record))

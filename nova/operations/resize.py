@@ -15,24 +15,24 @@ import sqlalchemy as sa
 from nova import concurrency, errors
 from nova.cells import Cell
 from nova.context import RequestContext
-from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.operations import targets
 from nova.operations.acceptance import (
     Deps,
-    LostRaceError,
     again,
     check_state,
+    held,
     host_is_down,
     living_host,
     located,
-    new_row,
     refuse_locked,
     require_ability,
+    written,
 )
 from nova.operations.create import IMAGE_MIN_RAM, check_memory
 from nova.quota import holds
-from nova.store import events, moves, phases
+from nova.store import moves
+from nova.store.beginnings import next_row
 from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 from nova.workflow.shape import Shape
 
@@ -158,21 +158,10 @@ def _places(kept: dict[str, Any]) -> dict[str, Any]:
 def _accept(deps: Deps, context: RequestContext, cell: Cell, uuid: str, shape: Shape, plan: Plan) -> None:
     """The operation's row and what changes of the server, in one transaction of the cell."""
     def accept(conn: sa.Connection) -> tuple[Row, Row]:
-        fresh = instances.get_for_update(conn, uuid)
-        if fresh is None or fresh["deleted"]:
-            raise errors.NotFound(f"Instance {uuid} could not be found.")
+        fresh = held(conn, uuid)
         planned, changes = plan(conn, fresh)
-        seq, epoch = fresh["op_seq"] + 1, fresh["epoch"] + 1
-        row = new_row(context, shape, fresh, seq=seq, epoch=epoch, level=planned["level"], step=planned["step"],
-                      inputs=planned["inputs"]) | {"owner": None} | planned
-        changes = changes | {"op_seq": seq}
-        if not instances.update(conn, uuid, epoch=fresh["epoch"], raised_to=epoch, **changes):
-            raise LostRaceError
-        cell_operations.supersede(conn, uuid)
-        cell_operations.insert(conn, [row])
-        if (was := events.seen(conn, fresh)) is not None:
-            events.after(conn, was, phases.accepted(row, fresh["host"]))
-        return row, fresh | changes
+        row = next_row(context, shape, fresh, level=planned["level"], step=planned["step"], inputs=planned["inputs"])
+        return written(conn, fresh, row | {"owner": None} | planned, changes)
 
     row, fresh = again(lambda: cell.database.run(accept), uuid)
     deps.nudge_row(context, cell, row, fresh if row["owner"] is not None else None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What acceptance decides without a database: states, locks, the row of an operation, lost races."""
+"""What acceptance decides without a database: states, locks, lost races."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from nova import errors, states
 from nova.context import RequestContext
 from nova.operations import acceptance
-from nova.workflow.operations import SHAPES
 
 UUID = "0e0e0e0e-0000-4000-8000-000000000001"
 VM_STATES = (states.ACTIVE, states.BUILDING, states.STOPPED, states.PAUSED, states.SUSPENDED, states.RESCUED,
@@ -57,28 +56,6 @@ def test_a_lock_is_for_everybody_but_administrators() -> None:
     for by in ("owner", "admin"):
         with pytest.raises(errors.Conflict, match="is locked"):
             acceptance.refuse_locked(user, server(locked_by=by))
-
-
-def test_a_row_keeps_who_asked_and_nothing_else_of_him() -> None:
-    """Steps act with the rights of the service: there is no token to keep."""
-    context = RequestContext(user_id="u", project_id="p", roles=("member",), request_id="req-1", user_name="Ursula",
-                             remote_address="192.0.2.1", store=object())
-    kept = acceptance.actor_of(context)
-    assert set(kept) == {"user_id", "project_id", "roles", "is_admin", "request_id"}
-    again = RequestContext.from_dict(kept)
-    assert (again.user_id, again.project_id, again.roles, again.request_id) == ("u", "p", ("member",), "req-1")
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.action)
-def test_the_row_of_an_operation(shape: Any) -> None:
-    context = RequestContext(user_id="u", project_id="p")
-    for level, host in (("api", None), ("host", "host1")):
-        row = acceptance.new_row(context, shape, server(), seq=3, epoch=7, level=level, step=shape.steps[0].name,
-                                 inputs={"type": "HARD"})
-        assert (row["action"], row["workflow_version"], row["seq"], row["epoch"]) == (shape.action, shape.version, 3, 7)
-        assert (row["level"], row["host"], row["step"]) == (level, host, shape.steps[0].name)
-        assert row["deadline"] - row["created_at"] == shape.deadline
-        assert (row["instance_uuid"], row["project_id"], row["inputs"]) == (UUID, "p", {"type": "HARD"})
 
 
 def test_a_race_that_was_lost_is_run_again() -> None:
