@@ -25,6 +25,7 @@ from nova.db.cell.tables import services
 from nova.db.engine import Database
 from nova.db.schema import db_now
 from nova.objects.availability import EVACUATE, policy
+from nova.store.beginnings import actor_of
 
 LOG = logging.getLogger(__name__)
 #: More than so many hosts, and more than a fifth of them, do not fail at once: what they speak through does.
@@ -136,11 +137,9 @@ class Availability:
         if not servers:
             self._over(host, host_fences.CONFIRMED, "No server wants to be evacuated.")
             return
-        context = service_context().to_dict()
-        actor = {k: context[k] for k in ("user_id", "project_id", "roles", "is_admin", "request_id")
-                 if context.get(k) is not None}
         values = {"uuid": concurrency.uuid4(), "host": host, "cell_uuid": cell.uuid, "kind": "evacuation",
-                  "mode": "auto", "parallel": self._parallel, "actor": actor, "reason": fence["message"]}
+                  "mode": "auto", "parallel": self._parallel, "actor": actor_of(service_context()),
+                  "reason": fence["message"]}
 
         def begin(conn: sa.Connection) -> None:
             for drain in host_drains.find(conn, open_host=host):

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from sqlalchemy import exc
 
-from nova import concurrency, errors
+from nova import concurrency
 from nova.cells import Cell, Cells
-from nova.concurrency.periodic import Periodic
+from nova.conductor.sweep import Sweep
 from nova.db.cell import task_log
 from nova.db.cell.tables import services
 from nova.store import usage_audit
@@ -19,36 +20,33 @@ LOG = logging.getLogger(__name__)
 _KEEP = 400 * 86400.0
 
 
-class UsageAudits:
-    """Looks every ``interval`` seconds whether a period is over; several orchestrators may do so at once."""
+class Due(NamedTuple):
+    """A host and the period of which it is to be audited."""
 
-    def __init__(self, cells: Cells, *, period: str, interval: float = 60.0) -> None:
-        self._cells, self._period = cells, period
-        self._periodic = Periodic("usage-audits", interval, self.look, at_once=True)
-        self.start, self.stop = self._periodic.start, self._periodic.stop
+    host: str
+    beginning: float
+    ending: float
 
-    def look(self) -> int:
-        """Audit the hosts that have none of the last period; gives how many were done."""
-        beginning, ending = usage_audit.last_period(self._period, concurrency.time())
-        done = 0
-        for cell in self._cells.with_hosts():
-            try:
-                done += sum(self._audit(cell, host, beginning, ending) for host in self._due(cell, beginning, ending))
-            except errors.Unavailable as e:
-                LOG.warning("the usage audit of cell %s waits: %s", cell.name, e.message)
-        return done
 
-    def _due(self, cell: Cell, beginning: float, ending: float) -> list[str]:
-        with cell.database.read() as conn:
-            done = task_log.of_period(conn, usage_audit.TASK, beginning, ending)
-            hosts = [row["host"] for row in services.list(conn, binary="nova-compute")]
-        return [host for host in hosts if host not in done]
+def usage_audits(cells: Cells, *, period: str, interval: float = 60.0) -> Sweep[Due]:
+    """Looks every ``interval`` seconds whether a ``period`` is over; several orchestrators may do so at once."""
+    return Sweep("usage-audits", cells, lambda cell: _due(cell, period), _audit, interval=interval, at_once=True)
 
-    def _audit(self, cell: Cell, host: str, beginning: float, ending: float) -> bool:
-        try:
-            count = cell.database.run(lambda conn: usage_audit.audit(conn, host, beginning, ending))
-        except exc.IntegrityError:
-            return False  # another orchestrator was faster
-        LOG.info("usage audit of host %s: %d servers", host, count)
-        cell.database.run(lambda conn: task_log.purge(conn, ending - _KEEP))
-        return True
+
+def _due(cell: Cell, period: str) -> list[Due]:
+    """The hosts that have no audit of the last period."""
+    beginning, ending = usage_audit.last_period(period, concurrency.time())
+    with cell.database.read() as conn:
+        done = task_log.of_period(conn, usage_audit.TASK, beginning, ending)
+        hosts = [row["host"] for row in services.list(conn, binary="nova-compute")]
+    return [Due(host, beginning, ending) for host in hosts if host not in done]
+
+
+def _audit(cell: Cell, due: Due) -> bool:
+    try:
+        count = cell.database.run(lambda conn: usage_audit.audit(conn, due.host, due.beginning, due.ending))
+    except exc.IntegrityError:
+        return False  # another orchestrator was faster
+    LOG.info("usage audit of host %s: %d servers", due.host, count)
+    cell.database.run(lambda conn: task_log.purge(conn, due.ending - _KEEP))
+    return True

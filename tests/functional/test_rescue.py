@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from nova import errors
-from nova.conductor.rescued import Rescued
+from nova.conductor.rescued import rescued
 from tests.functional import truth
 from tests.functional.cloud import Cloud
 
@@ -106,9 +106,9 @@ def test_what_was_rescued_for_long_enough_is_taken_back(cloud: Cloud) -> None:
     uuid, context = active(cloud), cloud.context()
     cloud.operations.rescue(context, uuid)
     cloud.wait_state(uuid, "rescued")
-    assert Rescued(cloud.cells, cloud.operations.unrescue, keep=3600).look() == []
-    due = Rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
-    assert due.look() == [uuid]
+    assert rescued(cloud.cells, cloud.operations.unrescue, keep=3600).look() == []
+    due = rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
+    assert [server.uuid for server in due.look()] == [uuid]
     cloud.wait_state(uuid, "active")
     assert image_of(cloud, uuid) == ""
     assert due.look() == []
@@ -124,7 +124,7 @@ def test_one_whose_host_is_down_stays_rescued_until_it_is_back(make_cloud: Calla
     cloud.wait_state(uuid, "rescued")
     cloud.stop_host(host)
     cloud.wait(lambda: cloud.operations.host_is_down(cloud.context(), uuid))
-    due = Rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
+    due = rescued(cloud.cells, cloud.operations.unrescue, keep=-3600)
     assert due.look() == []
     cloud.start_host(host, cell)
     cloud.wait(due.look)

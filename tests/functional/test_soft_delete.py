@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from nova import errors
-from nova.conductor.reclaim import Reclaimer
+from nova.conductor.reclaim import reclaimer
 from nova.db.cell import instances
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
@@ -65,12 +65,12 @@ def test_a_kept_server_can_be_deleted_at_once(cloud: Cloud) -> None:
 
 def test_what_was_kept_for_long_enough_is_reclaimed(cloud: Cloud) -> None:
     uuid, fresh = softly(cloud), softly(cloud)
-    reclaimer = Reclaimer(cloud.cells, cloud.sender, keep=KEEP, lease=float(cloud.conf.lease))
-    assert reclaimer.look() == []
+    due = reclaimer(cloud.cells, cloud.sender, keep=KEEP, lease=float(cloud.conf.lease))
+    assert due.look() == []
     for cell in cloud.cells.with_hosts():
         with cell.database.write() as conn:
             instances.update(conn, uuid, deleted_at=1.0)
-    assert reclaimer.look() == [uuid]
+    assert due.look() == [uuid]
     cloud.wait_gone(uuid)
     assert cloud.server(fresh)["vm_state"] == "soft-delete"  # type: ignore[index]
     cloud.operations.force_delete(cloud.context(), fresh)
@@ -83,7 +83,7 @@ def test_one_whose_host_is_down_is_reclaimed_without_it(cloud: Cloud) -> None:
     host = truth.cell_row(cloud, uuid)["host"]  # type: ignore[index]
     cell = cloud.cells_of_hosts[host]
     cloud.stop_host(host)
-    Reclaimer(cloud.cells, cloud.sender, keep=-1, lease=float(cloud.conf.lease)).look()
+    reclaimer(cloud.cells, cloud.sender, keep=-1, lease=float(cloud.conf.lease)).look()
     cloud.wait_gone(uuid)
     cloud.start_host(host, cell)
     cloud.wait(lambda: not truth.guests(cloud), what="the host has removed what was deleted")

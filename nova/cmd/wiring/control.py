@@ -34,14 +34,14 @@ from nova.conductor.environment import Environment
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
 from nova.conductor.networking import NetworkChanges
-from nova.conductor.offload import Offloader
+from nova.conductor.offload import offloader
 from nova.conductor.orchestrator import Orchestrator
-from nova.conductor.reclaim import Reclaimer
-from nova.conductor.rescued import Rescued
+from nova.conductor.reclaim import reclaimer
+from nova.conductor.rescued import rescued
 from nova.conductor.scheduling import PatientScheduler
 from nova.conductor.stale import StaleBuilds
-from nova.conductor.unconfirmed import Unconfirmed
-from nova.conductor.usage_audit import UsageAudits
+from nova.conductor.unconfirmed import unconfirmed
+from nova.conductor.usage_audit import usage_audits
 from nova.conductor.workflows import WORKFLOWS
 from nova.context import service_context
 from nova.db.engine import Database
@@ -190,15 +190,15 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
     if conf.ha.enabled:
         keepers.append(availability(plane))
     if conf.instance_usage_audit:
-        keepers.append(UsageAudits(plane.cells, period=conf.instance_usage_audit_period))
+        keepers.append(usage_audits(plane.cells, period=conf.instance_usage_audit_period))
     if conf.resize_confirm_window:
-        keepers.append(Unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
+        keepers.append(unconfirmed(plane.cells, sender, window=conf.resize_confirm_window, lease=conf.lease))
     if conf.rescue_timeout:
-        keepers.append(Rescued(plane.cells, mover.unrescue, keep=conf.rescue_timeout))
+        keepers.append(rescued(plane.cells, mover.unrescue, keep=conf.rescue_timeout))
     if conf.reclaim_instance_interval:
-        keepers.append(Reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
+        keepers.append(reclaimer(plane.cells, sender, keep=conf.reclaim_instance_interval, lease=conf.lease))
     if conf.shelved_offload_time > 0:
-        keepers.append(Offloader(plane.cells, sender, keep=conf.shelved_offload_time,
+        keepers.append(offloader(plane.cells, sender, keep=conf.shelved_offload_time,
                                  interval=conf.shelved_poll_interval))
     return OrchestratorService(orchestrator, janitor, keepers, sender, presence, listeners)
 

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import concurrency, errors, states
-from nova.conductor import offload, placing
+from nova.conductor import placing
 from nova.conductor.environment import Environment
+from nova.conductor.offload import offload
 from nova.conductor.workflows.snapshot import discard, failed, have_record, show
 from nova.db.cell import instances
 from nova.networks import allocation
@@ -34,7 +35,7 @@ def keep(run: Run) -> Result:
     def shelve(conn: sa.Connection) -> None:
         show(conn, row, vm_state=states.SHELVED, task_state=None, system_metadata=kept)
         if env.shelved_offload_time == 0 and (fresh := instances.get_for_update(conn, row.instance_uuid)):
-            offload.begin(conn, fresh)
+            offload(conn, fresh)
 
     return Result(effect=shelve)
 

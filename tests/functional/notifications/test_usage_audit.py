@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova import concurrency
-from nova.conductor.usage_audit import UsageAudits
+from nova.conductor.usage_audit import usage_audits
 from nova.db.cell import instances, task_log
 from nova.store import usage_audit
 from tests.functional.cloud import Cloud
@@ -27,10 +27,6 @@ def age(cloud: Cloud, uuid: str, **ago: float) -> None:
                 {name: concurrency.time() - hours * HOUR for name, hours in ago.items()}))
 
 
-def by_hand(cloud: Cloud) -> UsageAudits:
-    return UsageAudits(cloud.cells, period="hour")
-
-
 @pytest.mark.parametrize("kind", ["versioned", "unversioned"])
 def test_what_existed_is_told_once(make_heard: Callable[..., tuple[Cloud, Heard]], kind: str) -> None:
     cloud, heard = make_heard(kind)
@@ -41,12 +37,12 @@ def test_what_existed_is_told_once(make_heard: Callable[..., tuple[Cloud, Heard]
     cloud.wait_gone(gone)
     age(cloud, there, launched_at=5)
     age(cloud, gone, launched_at=9, terminated_at=8)
-    audits = by_hand(cloud)
+    audits = usage_audits(cloud.cells, period="hour")
     tasks = [concurrency.spawn(audits.look) for _ in range(4)]
     assert all(task.join(120) for task in tasks)
     name = "instance.exists" if kind == "versioned" else "compute.instance.exists"
     told = heard.wait(name)
-    assert audits.look() == 0
+    assert audits.look() == []
     beginning, ending = usage_audit.last_period("hour", concurrency.time())
     for cell in cloud.cells.with_hosts():
         with cell.database.read() as conn:
@@ -76,7 +72,7 @@ def test_a_cloud_audits_by_itself(make_heard: Callable[..., tuple[Cloud, Heard]]
                 return bool(task_log.of_period(conn, usage_audit.TASK, beginning, ending))
         return False
 
-    audits = next(k for k in cloud.orchestrator.keepers if isinstance(k, UsageAudits))
+    audits = next(k for k in cloud.orchestrator.keepers if getattr(k, "name", None) == "usage-audits")
     audits.look()
     assert logged()
 
