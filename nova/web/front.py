@@ -67,7 +67,8 @@ class FrontOptions:
     """How one API differs from another.
 
     ``strict_methods``: 405 for a known path with another method (else 404, as the Compute API does).
-    ``project_in_url``: paths may start with the caller's project. ``lenient``: unknown members of a body are dropped, and blanks around names.
+    ``project_in_url``: paths may start with the caller's project. ``lenient``: unknown members of a body are dropped,
+    as are blanks around names.
     ``id_header``: a second header that carries the request id. ``media_types``: accepted types of bodies.
     ``strict_slash``: nothing is at a path that ends with a slash, but for the root.
     """

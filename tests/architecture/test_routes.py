@@ -16,6 +16,8 @@ from nova.cmd.wiring import fronts
 from nova.cmd.wiring.control import ControlPlane
 from nova.db import migrate
 from nova.db.engine import Database
+from nova.identity.authentication import Name, PasswordProof, ScopeWish
+from nova.identity.bootstrap import bootstrap
 from nova.web.front import Front
 from nova.web.routing import ANYONE, Route
 from nova.web.urlmap import URLMap
@@ -78,11 +80,11 @@ def test_every_front_is_walked(application: tuple[URLMap, fronts.Libraries]) -> 
     assert len(list(walk(application[0]))) > 200
 
 
-def ask(app: Any, method: str, path: str) -> int:
+def ask(app: Any, method: str, path: str, **more: str) -> int:
     status: list[int] = []
     environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "SCRIPT_NAME": "", "QUERY_STRING": "",
                "SERVER_NAME": "localhost", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
-               "wsgi.url_scheme": "http", "wsgi.input": _Empty(), "CONTENT_LENGTH": "0"}
+               "wsgi.url_scheme": "http", "wsgi.input": _Empty(), "CONTENT_LENGTH": "0", **more}
     for _ in app(environ, lambda line, headers, exc_info=None: status.append(int(line.split()[0]))):
         pass
     return status[0]
@@ -91,6 +93,18 @@ def ask(app: Any, method: str, path: str) -> int:
 class _Empty:
     def read(self, size: int = -1) -> bytes:
         return b""
+
+
+def test_quotas_are_of_projects_that_are_there(application: tuple[URLMap, fronts.Libraries]) -> None:
+    """The Compute API asks the auth manager of the same process."""
+    app, libraries = application
+    made = bootstrap(libraries.plane.api, "s3cret-admin", "s3cret-demo", hash_cost=4)
+    token, _ = libraries.identity.authentication.authenticate(
+        [PasswordProof(Name(id=made.users["admin"]), "s3cret-admin")],
+        ScopeWish("project", Name(id=made.projects["admin"])))
+    path = "/compute/v2.1/os-quota-sets/"
+    assert ask(app, "GET", path + made.projects["demo"], HTTP_X_AUTH_TOKEN=token) == 200
+    assert ask(app, "GET", path + "nobody", HTTP_X_AUTH_TOKEN=token) == 400
 
 
 def test_a_stranger_is_refused_everywhere(application: tuple[URLMap, fronts.Libraries]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from nova import errors
 from nova.api.compute import schemas as s
 from nova.operations import Operations
@@ -65,7 +67,7 @@ ROUTES = (
           doc="Detach a share"),
     Route("POST", "/os-assisted-volume-snapshots", "assist", rule=_RULE + "os-assisted-volume-snapshots:create",
           body=_ASSISTED, doc="Snapshot an attached volume file"),
-    Route("DELETE", "/os-assisted-volume-snapshots/{id}", "missing",
+    Route("DELETE", "/os-assisted-volume-snapshots/{id}", "assist_delete",
           rule=_RULE + "os-assisted-volume-snapshots:delete", success=204, doc="Remove such a snapshot",
           query=(("2.1", "2.74", query(_DELETE_INFO)), ("2.75", None, query(_DELETE_INFO, strict=True)))),
 )
@@ -104,3 +106,17 @@ class AbsentServices:
     def assist(self, request: Request) -> None:
         volume = request.body_json["snapshot"]["volume_id"]
         raise errors.Invalid(f"Volume {volume} is not attached to a server.")
+
+    def assist_delete(self, request: Request) -> None:
+        """What is to be deleted stands in the query, as JSON."""
+        told = _json(request.arg("delete_info"))
+        if not isinstance(told, dict) or "volume_id" not in told:
+            raise errors.Invalid("The query must have delete_info: a JSON object with a volume_id.")
+        raise errors.NotFound(f"Volume {told['volume_id']} is not attached to a server.")
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return orjson.loads(text or "")
+    except orjson.JSONDecodeError:
+        return None

@@ -17,7 +17,7 @@ from nova.cells import Cell, Cells
 from nova.db.api import aggregates
 from nova.db.api import cells as mappings
 from nova.db.api.tables import services as api_services
-from nova.db.cell import task_log
+from nova.db.cell import compute_nodes, task_log
 from nova.db.cell.tables import services as cell_services
 from nova.db.engine import Database
 from nova.store import usage_audit
@@ -95,6 +95,14 @@ class Hosts:
         if not rows:
             raise errors.NotFound(f"Compute host {host} could not be found.")
         return self._cells.get(rows[0]["cell_uuid"])
+
+    def has_hypervisor(self, name: str, host: str | None = None) -> bool:
+        """Has any host, or this one, reported a hypervisor of that name? One whose cell is silent is not known."""
+        def ask(cell: Cell) -> bool:
+            with cell.database.read() as conn:
+                return any(node["hypervisor_hostname"] == name for node in compute_nodes.list_nodes(conn, host=host))
+
+        return any(answer is True for answer in self._cells.scatter(ask, self._cells.with_hosts()).values())
 
     def forget(self) -> None:
         """Read anew at the next question: something was changed here."""

@@ -89,14 +89,19 @@ class QuotaSets:
         return {"quota_set": _chosen(request, limits)}
 
     def delete(self, request: Request) -> None:
-        project = self._project(request, "delete")
+        project = self._allowed(request, "delete")  # also of one that the identity service has forgotten
         with self._database.write() as conn:
             table.clear_limits(conn, project, request.arg("user_id"))
 
     def _project(self, request: Request, action: str) -> str:
+        project = self._allowed(request, action)
+        self._projects.require(project)
+        return project
+
+    @staticmethod
+    def _allowed(request: Request, action: str) -> str:
         project = request.match["id"]
         request.authorize(_RULE + action, {"project_id": project, "user_id": request.context.user_id})
-        self._projects.require(project)
         return project
 
     def _used(self, conn: sa.Connection, project: str, user: str) -> dict[str, int]:

@@ -132,6 +132,9 @@ class CreateReader:
                                  "zone:host:node are mutually exclusive.")
         if "host" in named and named["host"] not in self._hosts.zones(fresh=True):
             raise errors.Invalid(f"Compute host {named['host']} could not be found.")
+        node = named.get("hypervisor_hostname")
+        if node is not None and not self._hosts.has_hypervisor(node, named.get("host")):
+            raise errors.Invalid(f"Compute host {node} could not be found.")
         keys = {"host": "host", "hypervisor_hostname": "node"}
         return {keys[k]: v for k, v in named.items()}
 

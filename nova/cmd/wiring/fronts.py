@@ -104,7 +104,8 @@ def application_of(libraries: Libraries, sender: Sender, hub: Hub | None = None)
     public = conf.identity.public_endpoint or ""
     deps = application.Deps(
         conf, plane.api, plane.cells, accepting.deps.servers, accepting, accepting.deps.quota, libraries.images,
-        libraries.policy, authenticator, health, _project_exists(libraries), www_authenticate=f'Keystone uri="{public}/identity"', hub=hub,
+        libraries.policy, authenticator, health, _project_exists(libraries),
+        www_authenticate=f'Keystone uri="{public}/identity"', hub=hub,
         idempotency=Idempotency(KeyStore(plane.api, plane.cells, lambda: Keyring.load(keys_path(conf)).get(SERVICES))))
     compute_api = application.build(deps)
     apps: dict[str, Any] = {

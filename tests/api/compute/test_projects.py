@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nova.db.api import cells as mappings
-from nova.db.api import server_groups
+from nova.db.api import quotas, server_groups
 from tests.api.compute.conftest import IMAGE, PROJECTS, Api
 
 DEMO = PROJECTS["demo"]
@@ -115,6 +115,19 @@ def test_quotas_of_others(api: Api) -> None:
     assert api("PUT", f"/os-quota-sets/{DEMO}", {"quota_set": {}}).status == 403
     unknown = api("GET", "/os-quota-sets/nobody", who="admin")
     assert unknown.body["badRequest"]["message"] == "Project ID nobody is not a valid project."
+
+
+def test_quotas_of_a_project_that_is_gone_can_be_removed(api: Api) -> None:
+    with api.database.write() as conn:
+        quotas.set_limits(conn, "gone", "", {"instances": 3})
+        quotas.set_limits(conn, "gone", "somebody", {"instances": 2})
+    assert api("DELETE", "/os-quota-sets/gone?user_id=somebody", who="admin").status == 202
+    with api.database.read() as conn:
+        left = quotas.state(conn, "gone", "somebody")
+    assert (left.of_project, left.of_user) == ({"instances": 3}, {})
+    assert api("DELETE", "/os-quota-sets/gone", who="admin").status == 202
+    with api.database.read() as conn:
+        assert quotas.state(conn, "gone").of_project == {}
 
 
 def test_the_default_class(api: Api) -> None:

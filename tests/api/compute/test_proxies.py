@@ -93,7 +93,11 @@ AWAY: list[tuple[str, str, Any, str, str | None, int]] = [
     ("DELETE", "/os-baremetal-nodes/x", None, "admin", "2.35", 400),
     ("POST", "/os-baremetal-nodes/x/action", {"add_interface": {}}, "admin", "2.35", 400),
     ("POST", "/os-assisted-volume-snapshots", ASSISTED, "service", None, 400),
-    ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=%7B%7D", None, "service", None, 404)]
+    ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=%7B%22volume_id%22:%22v%22%7D", None, "service", None, 404),
+    ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=%7B%7D", None, "service", None, 400),
+    ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=%5B1%5D", None, "service", None, 400),
+    ("DELETE", "/os-assisted-volume-snapshots/x?delete_info=volume", None, "service", None, 400),
+    ("DELETE", "/os-assisted-volume-snapshots/x", None, "service", None, 400)]
 
 
 @pytest.mark.parametrize("method, path, body, who, last, status", AWAY)

@@ -170,6 +170,17 @@ def test_who_may_choose_the_host(api: Api) -> None:
     assert api("POST", "/servers", both, version="2.104", who="admin").status == 400
 
 
+@pytest.mark.parametrize(("named", "status"), [
+    ({"hypervisor_hostname": "host2"}, 202), ({"host": "host2", "hypervisor_hostname": "host2"}, 202),
+    ({"hypervisor_hostname": "nope"}, 400), ({"host": "host1", "hypervisor_hostname": "host2"}, 400)])
+def test_a_named_hypervisor_must_be_there(api: Api, named: dict[str, str], status: int) -> None:
+    answer = api("POST", "/servers", {"server": BODY | named}, version="2.104", who="admin")
+    assert answer.status == status
+    if status == 400:
+        assert answer.body["badRequest"]["message"] == (
+            f"Compute host {named['hypervisor_hostname']} could not be found.")
+
+
 def test_groups_and_hints(api: Api) -> None:
     group = {"server_group": {"name": "g", "policies": ["affinity"]}}
     uuid_ = api("POST", "/os-server-groups", group).body["server_group"]["id"]
