@@ -181,8 +181,7 @@ class _Reader:
 
 def finish(row: dict[str, Any], faults: dict[str, Any], volumes: dict[str, Any]) -> None:
     """Add the guest's name, fault and volumes to a row."""
-    if "name" not in row or not row["name"]:
-        row["name"] = f"instance-{row['id']:08x}"
+    row["name"] = table.guest_name(row["id"], row.get("name"))
     row["fault"] = faults.get(row["uuid"])
     row["volumes"] = volumes.get(row["uuid"], [])
 

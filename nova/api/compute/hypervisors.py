@@ -15,7 +15,7 @@ from nova.api.compute.hosts import COMPUTE, Hosts, Service
 from nova.api.compute.schemas import is_true
 from nova.cells import Cell, Cells
 from nova.db.cell import compute_nodes
-from nova.db.cell.instances import instances
+from nova.db.cell.instances import guest_name, instances
 from nova.web import paging
 from nova.web.request import Request
 from nova.web.routing import Route
@@ -167,7 +167,7 @@ def _nodes_of(cell: Cell) -> list[_Node]:
     with cell.database.read() as conn:
         rows = compute_nodes.list_nodes(conn)
         living = conn.execute(sa.select(
-            t.host, t.uuid, t.name, t.vcpus, t.memory_mb, t.root_gb + t.ephemeral_gb, t.task_state).where(
+            t.host, t.uuid, t.name, t.vcpus, t.memory_mb, t.root_gb + t.ephemeral_gb, t.task_state, t.id).where(
             t.host.is_not(None), t.deleted.is_(False)).order_by(t.id)).all()
     by_host: dict[str, list[Any]] = {}
     for server in living:
@@ -177,7 +177,7 @@ def _nodes_of(cell: Cell) -> list[_Node]:
         held = by_host.get(row["host"], [])
         use = _Use(sum(x[3] for x in held), sum(x[4] for x in held), sum(x[5] for x in held), len(held),
                    sum(1 for x in held if x[6] is not None))
-        nodes.append(_Node(row, use, tuple((x[1], x[2] or "") for x in held)))
+        nodes.append(_Node(row, use, tuple((x[1], guest_name(x[7], x[2])) for x in held)))
     return nodes
 
 

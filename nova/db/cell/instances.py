@@ -121,6 +121,11 @@ block_devices = table(
 )
 
 
+def guest_name(number: int, name: str | None) -> str:
+    """What the guest is called on its hypervisor: it follows from the row's id unless the row has a name."""
+    return name or f"instance-{number:08x}"
+
+
 _OF = instances.c.uuid == sa.bindparam("b_uuid")
 _AT = instances.c.epoch == sa.bindparam("b_epoch")
 _NAMES = tuple(c.name for c in instances.columns)

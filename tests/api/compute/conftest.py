@@ -148,7 +148,7 @@ class Api:
 def server_row(project: str, **values: Any) -> dict[str, Any]:
     row: dict[str, Any] = {
         "uuid": str(uuid.uuid4()), "project_id": PROJECTS[project], "user_id": f"u-{project}", "display_name": "vm",
-        "display_description": None, "hostname": "vm", "name": "instance-00000001", "reservation_id": "r-12345678",
+        "display_description": None, "hostname": "vm", "name": None, "reservation_id": "r-12345678",
         "launch_index": 0, "image_ref": IMAGE, "image_properties": {}, "kernel_id": "", "ramdisk_id": "",
         "key_name": None, "key_data": None, "user_data": None, "host": "host1", "node": "host1", "compute_uuid": None,
         "availability_zone": None, "pinned_availability_zone": None, "vm_state": "active", "task_state": None,
