@@ -67,59 +67,40 @@ def test_the_administrator_is_the_one_that_the_image_names(cloud: Cloud) -> None
         cloud.wait(lambda uuid=uuid, user=user: guest_of(cloud, uuid).passwords == {user: SECRET})
 
 
-def test_a_silent_agent_changes_nothing_and_one_that_refuses_does(cloud: Cloud, uuid: str,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = driver_of(cloud, uuid)
-
-    def silent(*args: Any) -> None:
-        raise errors.Conflict("The agent in the guest does not answer.")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver, "set_password", silent)
-        cloud.operations.change_password(cloud.context(), uuid, SECRET)
-        assert truth.settled(cloud, uuid)["vm_state"] == "active"
-        cloud.wait(lambda: not truth.open_rows(cloud))
+def test_a_silent_agent_changes_nothing_and_one_that_refuses_does(cloud: Cloud, uuid: str) -> None:
+    knobs = driver_of(cloud, uuid).knobs
+    knobs.fail("set_password", times=1, message="The agent in the guest does not answer.", error=errors.Conflict)
+    cloud.operations.change_password(cloud.context(), uuid, SECRET)
+    assert truth.settled(cloud, uuid)["vm_state"] == "active"
+    cloud.wait(lambda: not truth.open_rows(cloud))
     assert "does not answer" in truth.operation(cloud, uuid, "changePassword")["fault"]["message"]
-    driver.knobs.fail("set_password", times=1, message="No such user.")
+    knobs.fail("set_password", times=1, message="No such user.")
     cloud.operations.change_password(cloud.context(), uuid, SECRET)
     assert cloud.wait_state(uuid, "error")["fault"]["message"] == "No such user."
 
 
-def test_the_password_of_a_create_is_given_to_the_build(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nova.virt.fake.driver import FakeDriver
-
-    seen: dict[str, Any] = {}
-    spawn = FakeDriver.spawn
-
-    def note(self: Any, guest: Any, *args: Any) -> None:
-        seen[guest.uuid] = (guest.admin_pass, guest.files)
-        spawn(self, guest, *args)
-
-    monkeypatch.setattr(FakeDriver, "spawn", note)
-    uuids = cloud.boot(count=2, admin_pass=SECRET, files={"/etc/motd": "aGVsbG8="})
-    for uuid in uuids:
+def test_the_password_of_a_create_is_given_to_the_build(cloud: Cloud) -> None:
+    for uuid in cloud.boot(count=2, admin_pass=SECRET, files={"/etc/motd": "aGVsbG8="}):
         cloud.wait_state(uuid, "active")
-    assert seen == {uuid: (SECRET, {"/etc/motd": "aGVsbG8="}) for uuid in uuids}
+        told = driver_of(cloud, uuid).told[uuid]
+        assert (told.admin_pass, told.files) == (SECRET, {"/etc/motd": "aGVsbG8="})
     cloud.wait(lambda: not truth.open_rows(cloud))
     assert SECRET.encode() not in everything_stored(cloud)
 
 
-def test_a_build_that_goes_to_another_host_takes_its_password_along(cloud: Cloud,
-                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
-    from nova.virt.fake.driver import FakeDriver
-
-    seen: list[str] = []
-    spawn = FakeDriver.spawn
-
-    def fail_once(self: Any, guest: Any, *args: Any) -> None:
-        seen.append(guest.admin_pass)
-        if len(seen) == 1:
-            raise errors.HostFailure("Told to fail.")
-        spawn(self, guest, *args)
-
-    monkeypatch.setattr(FakeDriver, "spawn", fail_once)
-    cloud.wait_state(cloud.boot(admin_pass=SECRET)[0], "active")
-    assert seen == [SECRET, SECRET]
+def test_a_build_that_goes_to_another_host_takes_its_password_along(cloud: Cloud) -> None:
+    drivers = [service.manager.driver for service in cloud.hosts.values()]
+    for driver in drivers:
+        driver.knobs.hang("spawn")
+    uuid = cloud.boot(admin_pass=SECRET)[0]
+    cloud.wait(lambda: any(uuid in driver.told for driver in drivers), what="a host has begun")
+    first, second = sorted(drivers, key=lambda driver: uuid not in driver.told)
+    assert first.told[uuid].admin_pass == SECRET
+    first.knobs.fail("spawn", times=1)
+    for driver in drivers:
+        driver.knobs.release("spawn")
+    cloud.wait_state(uuid, "active")
+    assert (uuid in first.told, second.told[uuid].admin_pass) == (False, SECRET)
 
 
 def test_a_crash_dump_interrupts_the_guest_and_changes_no_state(cloud: Cloud, uuid: str) -> None:

@@ -14,6 +14,7 @@ from nova.store.moves import LIVE, Move, Moves
 from nova.store.operation_search import OperationSearch
 from tests.functional import truth
 from tests.functional.cloud import FLAVOR, Cloud
+from tests.functional.pauses import Pauses
 
 RUNNING = frozenset({"running"})
 STEPS = {"prepare_arrival": "prepare", "copy": "migrate", "welcome": "arrive", "see_off": "leave"}
@@ -295,31 +296,22 @@ def test_a_source_that_dies_after_it_has_left_leaves_it_to_the_destination(cloud
     ended(cloud, uuid, "completed", "host2")
 
 
-def test_one_that_is_undone_after_the_guest_has_left_goes_on(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_undone_after_the_guest_has_left_goes_on(cloud: Cloud) -> None:
     """The hypervisor reports a failure although the guest has arrived."""
     uuid = boot(cloud)
-    driver = cloud.hosts["host1"].manager.driver
-    move = driver.migrate
-
-    def fails(*args: Any) -> None:
-        move(*args)
-        raise errors.HostFailure("Lost the connection to the hypervisor.")
-
-    monkeypatch.setattr(driver, "migrate", fails)
+    knobs(cloud, "host1").fail("migrated", times=1, message="Lost the connection to the hypervisor.")
     migrate(cloud, uuid)
     ended(cloud, uuid, "completed", "host2")
 
 
-def test_a_guest_that_is_nowhere_ends_its_migration(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_that_is_nowhere_ends_its_migration(cloud: Cloud, pauses: Pauses) -> None:
     uuid = boot(cloud)
     driver = cloud.hosts["host1"].manager.driver
-
-    def lost(*args: Any) -> None:
+    with pauses.at("fake.migrate") as hold:
+        migrate(cloud, uuid)
+        hold.reached()
         driver.guests.remove(uuid)
-        raise errors.HostFailure("Lost the connection to the hypervisor.")
-
-    monkeypatch.setattr(driver, "migrate", lost)
-    migrate(cloud, uuid)
+        driver.knobs.fail("migrate", times=1, message="Lost the connection to the hypervisor.")
     cloud.wait(lambda: not truth.open_rows(cloud), what="the migration has ended")
     fault = truth.operation(cloud, uuid, "live-migration")["fault"]
     assert (moves(cloud, uuid)[-1].status, fault["message"]) == (

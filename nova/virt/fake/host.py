@@ -31,6 +31,8 @@ class FakeHost:
         self.inbox = directory / "incoming"
         self.lock = concurrency.Lock()
         self.listeners: list[Listener] = []
+        #: What guests were made from, until they are destroyed; with their secrets, so in memory only.
+        self.told: dict[str, GuestSpec] = {}
         self.knobs = Knobs.from_conf(conf, host)
         self.patience = Patience()
         self.started_at = concurrency.time()

@@ -18,7 +18,7 @@ class Knobs:
     """Failures, delays and hangs per driver method (``spawn``, ``destroy``, ``power_on`` …)."""
 
     def __init__(self) -> None:
-        self._failures: dict[str, tuple[int, str, bool]] = {}
+        self._failures: dict[str, tuple[int, errors.NovaError]] = {}
         self._delays: dict[str, float] = {}
         self._hanging: dict[str, Any] = {}
         self._lacking: frozenset[str] = frozenset()
@@ -36,9 +36,10 @@ class Knobs:
         knobs.lack(*(ability for ability, _ in _for_host(conf.fake.without, host, "fake.without")))
         return knobs
 
-    def fail(self, method: str, *, times: int = ALWAYS, message: str = "", retry: bool = True) -> None:
+    def fail(self, method: str, *, times: int = ALWAYS, message: str = "", retry: bool = True,
+             error: type[errors.NovaError] = errors.HostFailure) -> None:
         """Let ``method`` fail ``times`` times, or from now on."""
-        self._failures[method] = (times, message or f"Told to fail at {method}.", retry)
+        self._failures[method] = (times, error(message or f"Told to fail at {method}.", retry=retry))
 
     def slow(self, method: str, seconds: float) -> None:
         self._delays[method] = seconds
@@ -82,12 +83,12 @@ class Knobs:
             concurrency.sleep(seconds)
         if event := self._hanging.get(method):
             event.wait()
-        times, message, retry = self._failures.get(method, (0, "", True))
-        if times == 0:
+        times, error = self._failures.get(method, (0, None))
+        if times == 0 or error is None:
             return
         if times > 0:
-            self._failures[method] = (times - 1, message, retry)
-        raise errors.HostFailure(message, retry=retry)
+            self._failures[method] = (times - 1, error)
+        raise type(error)(error.message, **error.details)
 
 
 def _for_host(settings: Iterable[str], host: str, option: str) -> list[tuple[str, float | None]]:

@@ -21,6 +21,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
                 return
             self.check_room(guest)
             self.guests.save(record_of(guest))
+            self.told[guest.uuid] = guest
         progress("spawning", 50)
         self.knobs.strike("spawn")
         with self.lock:
@@ -36,6 +37,7 @@ class FakeLifecycle(FakeHost, Lifecycle, Events):
         self.patience.forget(uuid)
         with self.lock:
             gone = self.guests.remove(uuid)
+            self.told.pop(uuid, None)
             shutil.rmtree(self.snapshots_of(uuid), ignore_errors=True)
             if gone and gone.power_state == PowerState.RUNNING:
                 self.tell(uuid, EventKind.STOPPED)

@@ -81,6 +81,7 @@ class FakeLiveMigration(FakeHost, LiveMigration):
                 raise errors.HostFailure(f"The destination cannot be reached: {e.strerror}.") from e
             self.guests.remove(uuid)
             self.tell(uuid, EventKind.STOPPED)
+        self.knobs.strike("migrated")
 
     def _copy(self, guest: FakeGuest, watch: Watch) -> None:
         """Takes as long as the knobs say; a guest that writes too fast never ends by itself."""
