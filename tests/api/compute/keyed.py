@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 import sqlalchemy as sa
 
+from nova.concurrency import threads
 from nova.context import RequestContext
 from nova.db.api import idempotency as keys
 from nova.db.schema import db_now
 from nova.networks import floating_ips
-from nova.store import idempotency
 from tests.api.compute.conftest import IMAGE, PROJECTS, Answer, Api
 
 SERVER = {"server": {"name": "vm", "flavorRef": "1", "imageRef": IMAGE}}
@@ -21,10 +24,6 @@ SERVER = {"server": {"name": "vm", "flavorRef": "1", "imageRef": IMAGE}}
 
 class Dies(BaseException):
     """The process ends here: no handler runs."""
-
-
-def die(*args: Any) -> None:
-    raise Dies
 
 
 def post(api: Api, path: str, body: Any, key: str = "k1", **options: Any) -> Answer:
@@ -82,13 +81,28 @@ def prepared(api: Api, path: str, body: Any) -> tuple[str, Any]:
     return path, body
 
 
-def crash_after_the_commit(api: Api, monkeypatch: pytest.MonkeyPatch, path: str, body: Any, **options: Any) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(idempotency.KeyClaim, "after_commit", die)
+@contextlib.contextmanager
+def dying_at(*labels: str) -> Iterator[None]:
+    """The process ends where it passes checkpoints whose labels begin so, one after the other."""
+    me, passed = threading.get_ident(), 0
+
+    def meet(label: str) -> None:
+        nonlocal passed
+        if threading.get_ident() == me and label.startswith(labels[passed]):
+            passed += 1
+            if passed == len(labels):
+                threads.observer = None
+                raise Dies
+
+    threads.observer = meet
+    try:
         with pytest.raises(Dies):
-            post(api, path, body, **options)
+            yield
+    finally:
+        threads.observer = None
+
+
+def crash_after_the_commit(api: Api, path: str, body: Any, **options: Any) -> None:
+    with dying_at("key:committed:"):
+        post(api, path, body, **options)
     let_holds_end(api)
-
-
-def die_when(patched: pytest.MonkeyPatch, name: str) -> None:
-    patched.setattr(f"nova.operations.acceptance.Deps.{name}", die)

@@ -13,7 +13,6 @@ from nova.db.api import cells as mappings
 from nova.db.api import idempotency as keys
 from nova.db.cell import idempotency as marks
 from nova.db.cell.tables import operations
-from nova.operations import Operations
 from nova.store import idempotency
 from tests.api.compute.conftest import IMAGE, Api
 from tests.api.compute.keyed import (
@@ -24,6 +23,12 @@ from tests.api.compute.keyed import (
     post,
     prepared,
 )
+from tests.functional.pauses import Pauses
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
 
 
 def test_the_same_key_gives_the_same_answer(api: Api) -> None:
@@ -115,48 +120,30 @@ def test_secrets_are_not_readable_in_the_database(api: Api) -> None:
     assert post(api, "/os-keypairs", {"keypair": {"name": "k"}}).body["keypair"] == made
 
 
-def test_while_the_first_one_runs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    began, go = concurrency.Event(), concurrency.Event()
-    start, seen = Operations.start, []
-
-    def slow(self: Operations, *args: Any) -> None:
-        began.set()
-        assert go.wait(120)
-        start(self, *args)
-
-    monkeypatch.setattr(Operations, "start", slow)
+def test_while_the_first_one_runs(api: Api, pauses: Pauses) -> None:
+    seen: list[Any] = []
     path = f"/servers/{api.server(vm_state='stopped')}/action"
-    task = concurrency.spawn(lambda: seen.append(post(api, path, {"os-start": None})))
-    assert began.wait(120)
-    second = post(api, path, {"os-start": None})
-    go.set()
+    with pauses.at("write:cell1") as hold:
+        task = concurrency.spawn(lambda: seen.append(post(api, path, {"os-start": None})))
+        hold.reached()
+        second = post(api, path, {"os-start": None})
     assert task.join(120)
     assert second.status == 409 and int(second.headers["retry-after"]) >= 1
     assert seen[0].status == 202 and post(api, path, {"os-start": None}).status == 202
     assert count(api, operations.operations, cell=True) == 1
 
 
-def test_a_request_that_was_believed_dead_changes_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_was_believed_dead_changes_nothing(api: Api, pauses: Pauses) -> None:
     """It is slower than its hold; another takes over and is done before it."""
-    inside, go = concurrency.Event(), concurrency.Event()
-    start, seen, calls = Operations.start, [], []
-
-    def slow(self: Operations, *args: Any) -> None:
-        calls.append(1)
-        if len(calls) == 1:
-            inside.set()
-            assert go.wait(120)
-        start(self, *args)
-
-    monkeypatch.setattr(Operations, "start", slow)
+    seen: list[Any] = []
     path = f"/servers/{api.server(vm_state='stopped')}/action"
-    task = concurrency.spawn(lambda: seen.append(post(api, path, {"os-start": None})))
-    assert inside.wait(120)
-    let_holds_end(api)
-    assert post(api, path, {"os-start": None}).status == 202
-    with api.cell.write() as conn:  # so that its state lets it try
-        conn.execute(sa.text("update instances set task_state = null"))
-    go.set()
+    with pauses.at("write:cell1") as hold:
+        task = concurrency.spawn(lambda: seen.append(post(api, path, {"os-start": None})))
+        hold.reached()
+        let_holds_end(api)
+        assert post(api, path, {"os-start": None}).status == 202
+        with api.cell.write() as conn:  # so that its state lets it try
+            conn.execute(sa.text("update instances set task_state = null"))
     assert task.join(120)
     assert seen[0].status == 202 and seen[0].headers["idempotent-replayed"] == "true"
     assert count(api, operations.operations, cell=True) == 1

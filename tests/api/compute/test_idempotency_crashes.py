@@ -15,18 +15,15 @@ from nova.db.cell import idempotency as marks
 from nova.db.cell import instances
 from nova.db.cell.tables import operations
 from nova.operations import Operations
-from nova.store import idempotency
 from nova.web.request import Request
 from tests.api.compute import networked
 from tests.api.compute.conftest import CELL1, Api
 from tests.api.compute.keyed import (
     POSTS,
     SERVER,
-    Dies,
     count,
     crash_after_the_commit,
-    die,
-    die_when,
+    dying_at,
     let_holds_end,
     post,
     prepared,
@@ -35,10 +32,9 @@ from tests.api.compute.keyed import (
 
 
 @POSTS
-def test_every_post_survives_a_crash_right_after_its_commit(api: Api, monkeypatch: pytest.MonkeyPatch, path: str,
-                                                            body: Any, who: str) -> None:
+def test_every_post_survives_a_crash_right_after_its_commit(api: Api, path: str, body: Any, who: str) -> None:
     path, body = prepared(api, path, body)
-    crash_after_the_commit(api, monkeypatch, path, body, who=who)
+    crash_after_the_commit(api, path, body, who=who)
     answer = post(api, path, body, who=who)
     assert answer.status < 300 and answer.headers["idempotent-replayed"] == "true"
     assert (answer.body is None) == path.endswith("/action") or who == "admin"
@@ -48,10 +44,9 @@ def test_every_post_survives_a_crash_right_after_its_commit(api: Api, monkeypatc
 @pytest.mark.parametrize(("action", "version"), [
     ({"createImage": {"name": "i"}}, "2.44"), ({"createImage": {"name": "i"}}, "2.45"),
     ({"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1}}, "2.45")])
-def test_the_image_that_is_made_is_told_again(api: Api, monkeypatch: pytest.MonkeyPatch, action: Any,
-                                              version: str) -> None:
+def test_the_image_that_is_made_is_told_again(api: Api, action: Any, version: str) -> None:
     path = f"/servers/{api.server()}/action"
-    crash_after_the_commit(api, monkeypatch, path, action, version=version)
+    crash_after_the_commit(api, path, action, version=version)
     answer = post(api, path, action, version=version)
     assert answer.status == 202 and answer.headers["idempotent-replayed"] == "true"
     with api.cell.read() as conn:
@@ -60,13 +55,12 @@ def test_the_image_that_is_made_is_told_again(api: Api, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_an_interface_whose_attach_was_accepted_is_waited_for_again(api: Api, monkeypatch: pytest.MonkeyPatch,
-                                                                    works: bool) -> None:
+def test_an_interface_whose_attach_was_accepted_is_waited_for_again(api: Api, works: bool) -> None:
     """The end of the operation is the answer, however often it is asked for; nothing is attached twice."""
     net = networked.network(api)
     server = networked.server(api)
     path, body = f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}}
-    crash_after_the_commit(api, monkeypatch, path, body)
+    crash_after_the_commit(api, path, body)
     new = networked.row(api, server)["network_info"][0] | {"id": concurrency.uuid4()}
     with api.cell.write() as conn:
         [row] = operations.open_of(conn, server)
@@ -83,14 +77,14 @@ def test_an_interface_whose_attach_was_accepted_is_waited_for_again(api: Api, mo
     assert count(api, operations.operations, cell=True) == 1
 
 
-def test_events_that_were_not_acted_on_are_when_they_are_told_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_that_were_not_acted_on_are_when_they_are_told_again(api: Api) -> None:
     networked.network(api)
     servers = [networked.server(api) for _ in range(2)]
     known = [networked.row(api, server)["network_info"] for server in servers]
     with api.cell.write() as conn:
         conn.execute(instances.instances.update().values(network_info=[]))
     body = {"events": [{"name": "network-changed", "server_uuid": uuid} for uuid in (*servers, CELL1)]}
-    crash_after_the_commit(api, monkeypatch, "/os-server-external-events", body, who="service")
+    crash_after_the_commit(api, "/os-server-external-events", body, who="service")
     assert networked.row(api, servers[1])["network_info"] == []
     for _ in range(2):
         answer = post(api, "/os-server-external-events", body, who="service")
@@ -103,8 +97,7 @@ def test_an_answer_that_was_lost_is_not_made_up(api: Api, monkeypatch: pytest.Mo
     """Where an answer says more than that it was accepted, and the handler has promised none."""
     with monkeypatch.context() as patched:
         patched.setattr(Request, "promise", lambda self, result: result)
-        patched.setattr(idempotency.KeyClaim, "after_commit", die)
-        with pytest.raises(Dies):
+        with dying_at("key:committed:"):
             post(api, "/os-keypairs", {"keypair": {"name": "k"}})
     assert post(api, "/os-keypairs", {"keypair": {"name": "k"}}).status == 409
     let_holds_end(api)
@@ -112,23 +105,19 @@ def test_an_answer_that_was_lost_is_not_made_up(api: Api, monkeypatch: pytest.Mo
     assert answer.status == 409 and "its answer was lost" in answer.body["conflictingRequest"]["message"]
 
 
-def test_a_crash_before_anything_was_committed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(Operations, "start", die)
-        path = f"/servers/{api.server(vm_state='stopped')}/action"
-        with pytest.raises(Dies):
-            post(api, path, {"os-start": None})
+def test_a_crash_before_anything_was_committed(api: Api) -> None:
+    path = f"/servers/{api.server(vm_state='stopped')}/action"
+    with dying_at("write:cell1"):
+        post(api, path, {"os-start": None})
     assert post(api, path, {"os-start": None}).status == 409
     let_holds_end(api)
     answer = post(api, path, {"os-start": None})
     assert answer.status == 202 and "idempotent-replayed" not in answer.headers
 
 
-def test_a_crash_between_acceptance_and_answer_in_the_api_database(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        die_when(patched, "nudge_api")
-        with pytest.raises(Dies):
-            post(api, "/servers", SERVER)
+def test_a_crash_between_acceptance_and_answer_in_the_api_database(api: Api) -> None:
+    with dying_at("key:committed:api", "committed:api"):
+        post(api, "/servers", SERVER)
     assert state(api) == keys.ACCEPTED
     answer = post(api, "/servers", SERVER)
     with api.database.read() as conn:
@@ -137,12 +126,10 @@ def test_a_crash_between_acceptance_and_answer_in_the_api_database(api: Api, mon
     assert answer.headers["location"].endswith(made[0])
 
 
-def test_a_crash_between_acceptance_and_answer_in_a_cell(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_acceptance_and_answer_in_a_cell(api: Api) -> None:
     path = f"/servers/{api.server(vm_state='stopped')}/action"
-    with monkeypatch.context() as patched:
-        die_when(patched, "nudge_row")
-        with pytest.raises(Dies):
-            post(api, path, {"os-start": None})
+    with dying_at("key:committed:cell1", "committed:cell1"):
+        post(api, path, {"os-start": None})
     assert state(api) == keys.RUNNING and count(api, marks.idempotency_marks, cell=True) == 1
     assert post(api, path, {"os-start": None}).status == 409  # it might yet be at work
     let_holds_end(api)
