@@ -62,6 +62,16 @@ def test_a_stopped_server_stays_stopped_and_one_in_error_runs(cloud: Cloud) -> N
     assert cloud.wait_state(uuid, "active")["power_state"] == 1
 
 
+def test_files_and_the_password_reach_the_guest_on_its_config_drive(cloud: Cloud) -> None:
+    uuid, driver = ready(cloud)
+    files = {"/etc/motd": "aGVsbG8="}
+    cloud.operations.rebuild(cloud.context(), uuid, RebuildRequest(
+        OTHER, {"config_drive": "True"}, secrets={"admin_pass": "secret", "files": files}))
+    assert cloud.wait_state(uuid, "active")["config_drive"] == "True"
+    told = driver.told[uuid]
+    assert (told.config_drive, told.admin_pass, told.files) == (True, "secret", files)
+
+
 def test_an_image_that_does_not_fit_is_refused(cloud: Cloud) -> None:
     uuid, _ = ready(cloud)
     for wrong in ({"min_ram": 10**6}, {"min_disk": 100}, {"size": 10**13}):

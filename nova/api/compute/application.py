@@ -142,7 +142,7 @@ def _servers(deps: Deps, hosts: Hosts) -> list[Resource]:
         (server_copies.ROUTES, server_copies.ServerCopies(deps.api, deps.operations, hosts, deps.quota,
                                                           deps.conf.image.public_endpoint)),
         (server_rebuilds.ROUTES, server_rebuilds.ServerRebuilds(
-            deps.api, deps.servers, deps.operations, deps.images, hosts, deps.conf)),
+            deps.api, deps.servers, deps.operations, deps.images, hosts, deps.quota, deps.conf)),
         (server_rescues.ROUTES, server_rescues.ServerRescues(deps.operations, deps.images, deps.conf)),
         (server_requests.ROUTES, server_requests.ServerRequests(deps.api, deps.operations, deps.images, hosts)),
     ]

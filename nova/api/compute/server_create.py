@@ -75,7 +75,7 @@ class CreateReader:
         destination = self._destination(request, wanted, forced_host)
         with self._database.read() as conn:
             self._check_metadata(conn, request, wanted.get("metadata") or {})
-            files = self._files(conn, request, wanted.get("personality") or [])
+            files = files_of(conn, request, self._quota, wanted.get("personality") or [])
             flavor = flavor_of(conn, request, str(wanted["flavorRef"]))
             key = key_of(conn, request, wanted.get("key_name"))
             group = _group(conn, request, hints.get("group"))
@@ -143,20 +143,6 @@ class CreateReader:
         limit = self._quota.limits(conn, who.project_id or "", who.user_id or "")["metadata_items"]
         self._quota.check_count("metadata_items", limit, len(metadata))
 
-    def _files(self, conn: sa.Connection, request: Request, told: list[dict[str, str]]) -> dict[str, str]:
-        """Path → content in base64; they go to the guest on its config drive."""
-        if not told:
-            return {}
-        who = request.context
-        limits = self._quota.limits(conn, who.project_id or "", who.user_id or "")
-        self._quota.check_count("injected_files", limits["injected_files"], len(told))
-        for file in told:
-            self._quota.check_count("injected_file_path_bytes", limits["injected_file_path_bytes"],
-                                    len(file["path"].encode()))
-            self._quota.check_count("injected_file_content_bytes", limits["injected_file_content_bytes"],
-                                    len(base64.b64decode(file["contents"])))
-        return {file["path"]: file["contents"] for file in told}
-
 
 def _counts(wanted: dict[str, Any]) -> tuple[int, int]:
     minimum = to_int(wanted.get("min_count", 1), "min_count", 1)
@@ -202,6 +188,21 @@ def _image_ref(wanted: dict[str, Any]) -> str:
                                  "device mapping combination is not valid.")
         image_ref = named
     return image_ref
+
+
+def files_of(conn: sa.Connection, request: Request, quota: Quota, told: list[dict[str, str]]) -> dict[str, str]:
+    """Path → content in base64 of a ``personality``; they go to the guest on its config drive."""
+    if not told:
+        return {}
+    if any({"path", "contents"} - file.keys() for file in told):
+        raise errors.Invalid("Bad personality format: a file needs path and contents.")
+    limits = quota.limits(conn, request.context.project_id or "", request.context.user_id or "")
+    quota.check_count("injected_files", limits["injected_files"], len(told))
+    for file in told:
+        quota.check_count("injected_file_path_bytes", limits["injected_file_path_bytes"], len(file["path"].encode()))
+        quota.check_count("injected_file_content_bytes", limits["injected_file_content_bytes"],
+                          len(base64.b64decode(file["contents"])))
+    return {file["path"]: file["contents"] for file in told}
 
 
 def flavor_of(conn: sa.Connection, request: Request, flavorid: str) -> dict[str, Any]:

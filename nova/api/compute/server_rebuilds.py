@@ -18,6 +18,7 @@ from nova.db.engine import Database
 from nova.operations import Operations
 from nova.operations.details import short_v6
 from nova.operations.rebuild import RebuildRequest
+from nova.quota import Quota
 from nova.store.servers import Servers as ServerStore
 from nova.web.reply import Reply
 from nova.web.request import Request
@@ -45,12 +46,13 @@ class ServerRebuilds:
     """Handlers of :data:`ROUTES`."""
 
     def __init__(self, database: Database, store: ServerStore, operations: Operations,
-                 images: create.ImageReferences, hosts: Hosts, conf: cfg.ConfigOpts) -> None:
+                 images: create.ImageReferences, hosts: Hosts, quota: Quota, conf: cfg.ConfigOpts) -> None:
         self._database = database
         self._store = store
         self._operations = operations
         self._images = images
         self._hosts = hosts
+        self._quota = quota
         self._conf = conf
 
     def rebuild(self, request: Request) -> Reply:
@@ -58,14 +60,15 @@ class ServerRebuilds:
         if wanted.get("trusted_image_certificates"):
             request.authorize(_RULE + "servers:rebuild:trusted_certs")
             raise errors.Invalid("Image signature certificate validation is not supported by the hosts of this cloud.")
-        if wanted.get("personality"):
-            raise errors.Invalid("File injection is not supported by the hosts of this cloud; use user_data.")
         image = self._images.reference(request.context, wanted["imageRef"])
         password = self._password(wanted)
+        with self._database.read() as conn:
+            files = create.files_of(conn, request, self._quota, wanted.get("personality") or [])
         self._operations.rebuild(request.context, uuid, RebuildRequest(
             image={"id": image.id, "min_disk": image.min_disk, "min_ram": image.min_ram, "size": image.size,
                    "properties": dict(image.properties)},
-            changes=self._changes(request, wanted), secrets={"admin_pass": password} if password else {},
+            changes=self._changes(request, wanted) | ({"config_drive": "True"} if files else {}),
+            secrets=({"admin_pass": password} if password else {}) | ({"files": files} if files else {}),
             preserve_ephemeral=s.is_true(wanted.get("preserve_ephemeral", False))))
         return Reply({"server": self._server(request, uuid) | self._shown(password)},
                      headers={"Location": request.link(f"servers/{uuid}")})

@@ -18,6 +18,7 @@ class FakeRebuild(FakeHost, Rebuild):
         self.knobs.strike("rebuild")
         progress("the disks are made", 80)
         with self.lock:
+            self.told[guest.uuid] = guest
             fresh = record_of(guest)
             fresh.made = True
             self.guests.save(fresh)

@@ -47,6 +47,10 @@ def test_files_have_limits(api: Api) -> None:
         told = [{"path": path, "contents": contents} for path, contents in files]
         return api("POST", "/servers", {"server": BODY | {"networks": [], "personality": told}}, version="2.36").status
 
+    def incomplete(**file: str) -> int:
+        return api("POST", "/servers", {"server": BODY | {"personality": [file]}}, version="2.36").status
+
+    assert [incomplete(path="/x"), incomplete(contents="eA=="), incomplete()] == [400] * 3
     large = base64.b64encode(b"x" * 10241).decode()
     assert status(*[(f"/{i}", "eA==") for i in range(6)]) == 403
     assert (status(("/" + "p" * 255, "eA==")), status(("/x", large))) == (403, 403)

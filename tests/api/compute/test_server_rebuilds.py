@@ -9,6 +9,7 @@ import pytest
 
 from nova.db.api import keypairs
 from nova.db.cell.tables import operations as cell_operations
+from nova.store.secrets import opened
 from tests.api.compute.conftest import IMAGE, Api
 
 
@@ -67,5 +68,21 @@ def test_what_rebuilds_are_refused(api: Api) -> None:
     assert act(api, api.server(host="host2"), "rebuild", {"imageRef": IMAGE}).status == 409  # its driver cannot
     many = {f"k{n}": "v" for n in range(200)}
     assert act(api, api.server(), "rebuild", {"imageRef": IMAGE, "metadata": many}).status == 403
-    assert act(api, api.server(), "rebuild", {"imageRef": IMAGE, "personality": [
-        {"path": "/a", "contents": "eA=="}]}).status == 400
+
+
+def config_drive(api: Api, server: str) -> Any:
+    return api("GET", f"/servers/{server}").body["server"]["config_drive"]
+
+
+def test_files_of_a_rebuild_come_on_a_config_drive(api: Api) -> None:
+    server, file = api.server(config_drive=""), {"path": "/etc/motd", "contents": "aGVsbG8="}
+    done = act(api, server, "rebuild", {"imageRef": IMAGE, "adminPass": "secret", "personality": [file]})
+    assert (done.status, config_drive(api, server)) == (202, "True")
+    row = operation(api, server)
+    assert row["inputs"]["before"]["config_drive"] == ""
+    assert opened(api.deps.operations.deps.sealer, row["uuid"], row["secrets"]) == {
+        "admin_pass": "secret", "files": {"/etc/motd": "aGVsbG8="}}
+    for files, status in (([file] * 6, 403), ([{"path": "/a"}], 400), ([], 202)):
+        other = api.server(config_drive="")
+        answer = act(api, other, "rebuild", {"imageRef": IMAGE, "personality": files})
+        assert (answer.status, config_drive(api, other)) == (status, "")
