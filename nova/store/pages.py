@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A page of servers out of several sorted streams: build requests and one stream per cell.
 
-Each cell is asked for a little more than its share of the page at first, and for more only when the page needs it. Rows
-stay as the driver gave them until it is known that the page shows them. Paging goes by key: the marker's own values say
-where to go on, so a late page costs what the first one does.
+Each cell is asked for a little more than its share of the page at first, and for more only when the page needs it.
+Paging goes by key: the marker's own values say where to go on, so a late page costs what the first one does.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import heapq
-from collections.abc import Callable, Iterator, Sequence
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -30,7 +30,7 @@ _RAW = {c.name: sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in ta
 _TEXTS = frozenset(c.name for c in table.instances.columns if isinstance(c.type, sa.String) and c.name != "uuid")
 
 Order = Sequence[tuple[str, str]]
-Key = Callable[[Any], tuple[Any, ...]]
+Key = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Chunk:
 
 
 def share(limit: int, cells: int) -> int:
-    """How many rows each of several cells is asked for at first."""
-    return limit if cells < 2 else min(limit, limit // cells + limit // 8 + 8)
+    """How many rows each of several cells is asked for at first. Servers that are spread by chance lie within four
+    deviations of their share."""
+    return limit if cells < 2 else min(limit, limit // cells + 2 * math.isqrt(limit) + 8)
 
 
 def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int, *, details: bool) -> Chunk:
@@ -92,34 +93,37 @@ def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int,
 
 
 class Stream:
-    """The rows of one cell in the page's order; ``refill`` gets those after a row."""
+    """The rows of one cell in the page's order that it was asked for; ``refill`` gets those after a row."""
 
     def __init__(self, cell: Cell, chunk: Chunk, refill: Callable[[dict[str, Any]], Chunk]) -> None:
-        self.cell, self._chunk, self._refill = cell, chunk, refill
+        self.cell, self.chunk, self._refill = cell, chunk, refill
 
-    def entries(self, order: Order, number: int) -> Iterator[tuple[Any, ...]]:
-        """(key, number of the stream, row, chunk)."""
-        while True:
-            chunk = self._chunk
-            key = key_of(order, chunk.names.index)
-            for row in chunk.rows:
-                yield key(row), number, row, chunk
-            if not chunk.more or not chunk.rows:
-                return
-            last = chunk.rows[-1]
-            self._chunk = self._refill({name: last[chunk.names.index(name)] for name, _ in order})
+    @property
+    def open(self) -> bool:
+        """There may be rows after those that are known."""
+        return self.chunk.more and bool(self.chunk.rows)
+
+    def last(self, order: Order) -> dict[str, Any]:
+        """What sorts the last row that is known."""
+        names, row = self.chunk.names, self.chunk.rows[-1]
+        return {name: row[names.index(name)] for name, _ in order}
+
+    def go_on(self, order: Order) -> None:
+        self.chunk = self._refill(self.last(order))
 
 
-def key_of(order: Order, place: Callable[[str], Any]) -> Key:
-    """What sorts rows; ``place`` gives where a row has a column. When all columns go down, so does the key (see
-    :func:`downwards`), and nothing has to be turned round."""
+def key_of(order: Order) -> Key:
+    """What sorts rows. When all columns go down, so does the key (see :func:`downwards`), and nothing has to be turned
+    round."""
     down = downwards(order)
-    places = [(place(name), T[name].nullable, direction == "desc" and not down) for name, direction in order]
+    if not any(T[name].nullable for name, _ in order) and (down or all(way == "asc" for _, way in order)):
+        return operator.itemgetter(*(name for name, _ in order))
+    places = [(name, T[name].nullable, direction == "desc" and not down) for name, direction in order]
 
-    def key(row: Any) -> tuple[Any, ...]:
+    def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
         values = []
-        for where, nullable, turned in places:
-            value = sort_value(row[where]) if nullable else row[where]
+        for name, nullable, turned in places:
+            value = sort_value(row[name]) if nullable else row[name]
             values.append(Reverse(value) if turned else value)
         return tuple(values)
 
@@ -130,65 +134,89 @@ def downwards(order: Order) -> bool:
     return all(direction == "desc" for _, direction in order)
 
 
+_PLACE = operator.itemgetter(0, 1)
+
+
 def merge(waiting: list[dict[str, Any]], streams: Sequence[Stream], query: Query,
           details: bool) -> list[dict[str, Any]]:
     """The first rows of all streams as dicts. A server between two databases is in both for a moment: shown once.
 
-    Raises what a refill raises.
+    What is in hand is sorted at once, which for runs that are sorted is one pass. It is sure up to the last row of the
+    first stream that may go on; that one is asked again when the page is not full by then. Raises what a refill raises.
     """
-    order = query.order
-    key = key_of(order, lambda name: name)
-    last = -1 if downwards(order) else len(streams)  # so that the cell's row of one that is in both comes first
-    sources: list[Iterator[tuple[Any, ...]]] = [iter([(key(row), last, row, None) for row in waiting])]
-    sources += [stream.entries(order, number) for number, stream in enumerate(streams)]
-    chosen: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    reader = _Reader(details)
-    merged = sources[1] if len(sources) == 2 and not waiting else heapq.merge(
-        *sources, key=lambda entry: entry[:2], reverse=downwards(order))
-    for _, number, row, chunk in merged:
-        item = row if chunk is None else reader.row(row, chunk, streams[number].cell)
-        if item["uuid"] not in seen:
-            seen.add(item["uuid"])
-            chosen.append(item)
+    order, reader = query.order, _Reader(details)
+    key, down = key_of(order), downwards(order)
+    last = -1 if down else len(streams)  # so that the cell's row of one that is in both comes first
+    hand: list[tuple[tuple[Any, ...], int, dict[str, Any]]] = [(key(row), last, row) for row in waiting]
+    fresh = list(enumerate(streams))
+    chosen: dict[str, dict[str, Any]] = {}
+    while True:
+        for number, stream in fresh:
+            hand += [(key(row), number, row) for row in reader.rows(stream.chunk, stream.cell)]
+        hand.sort(key=_PLACE, reverse=down)
+        edges = [(key(stream.last(order)), number) for number, stream in enumerate(streams) if stream.open]
+        edge = (max if down else min)(edges, default=None)
+        sure = len(hand) if edge is None else next(i for i, e in enumerate(hand, 1) if _PLACE(e) == edge)
+        for _, _, row in hand[:sure]:
+            chosen.setdefault(row["uuid"], row)
             if len(chosen) == query.limit:
-                break
-    return chosen
+                return list(chosen.values())
+        if edge is None:
+            return list(chosen.values())
+        hand, fresh = hand[sure:], [(edge[1], streams[edge[1]])]
+        fresh[0][1].go_on(order)
 
 
 class _Reader:
-    """Tuples to dicts. Equal JSON texts, such as flavors, become one object of the page, which views only read."""
+    """Tuples to dicts, column by column. Equal JSON texts, such as flavors, become one object of the page, which views
+    only read."""
 
     def __init__(self, details: bool) -> None:
         self._details = details
         self._known: dict[str, Any] = {}
 
-    def row(self, values: Sequence[Any], chunk: Chunk, cell: Cell) -> dict[str, Any]:
-        row = dict(zip(chunk.names, values, strict=True))
+    def rows(self, chunk: Chunk, cell: Cell) -> list[dict[str, Any]]:
+        count = len(chunk.rows)
+        columns: dict[str, Sequence[Any]] = dict(zip(chunk.names, zip(*chunk.rows, strict=True), strict=bool(count)))
+        for name in _RAW.keys() & columns.keys():
+            columns[name] = self._parsed(columns[name])
+        columns["cell_uuid"] = [cell.uuid] * count
+        if self._details and count:
+            uuids = columns["uuid"]
+            columns["name"] = [name or _guest(number) for name, number in zip(
+                columns.get("name") or [None] * count, columns["id"], strict=True)]
+            columns["fault"] = [chunk.faults.get(uuid) for uuid in uuids]
+            columns["volumes"] = [chunk.volumes.get(uuid, []) for uuid in uuids]
+        names = list(columns)
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def _parsed(self, texts: Sequence[Any]) -> Sequence[Any]:
+        """The values of a column of JSON; a driver that reads JSON by itself has done so."""
+        if {type(text) for text in texts} - {str, type(None)}:
+            return texts
+        if len(set(texts)) > len(texts) // 2:
+            found: list[Any] = orjson.loads(f"[{','.join([text or 'null' for text in texts])}]")
+            return found
         known = self._known
-        for name in _RAW:
-            text = row.get(name)
-            if type(text) is str:  # a driver that reads JSON by itself has done so
-                value = known.get(text)
-                if value is None:
-                    value = known[text] = orjson.loads(text)
-                row[name] = value
-        row["cell_uuid"] = cell.uuid
-        if self._details:
-            finish(row, chunk.faults, chunk.volumes)
-        return row
+        for text in set(texts) - known.keys() - {None}:
+            known[text] = orjson.loads(text)
+        return [None if text is None else known[text] for text in texts]
+
+
+def _guest(number: int) -> str:
+    return f"instance-{number:08x}"
 
 
 def finish(row: dict[str, Any], faults: dict[str, Any], volumes: dict[str, Any]) -> None:
     """Add the guest's name, fault and volumes to a row."""
-    row["name"] = table.guest_name(row["id"], row.get("name"))
+    row["name"] = row.get("name") or _guest(row["id"])
     row["fault"] = faults.get(row["uuid"])
     row["volumes"] = volumes.get(row["uuid"], [])
 
 
 def following(rows: list[dict[str, Any]], marker: dict[str, Any] | None, query: Query) -> list[dict[str, Any]]:
     """Plain rows in the page's order, those after the marker."""
-    key, down = key_of(query.order, lambda name: name), downwards(query.order)
+    key, down = key_of(query.order), downwards(query.order)
     if marker is not None:
         limit = key(marker)
         rows = [r for r in rows if (key(r) < limit if down else key(r) > limit)]

@@ -85,7 +85,7 @@ def test_pages_of_two_cells_hold_every_server_once_and_in_order(site: Site) -> N
     for order in ORDERS:
         rows = site.walk(Query("p", sort=order, limit=20))
         assert sorted(r["uuid"] for r in rows) == sorted(made), order
-        key = pages.key_of(Query("p", sort=order).order, lambda name: name)
+        key = pages.key_of(Query("p", sort=order).order)
         down = pages.downwards(Query("p", sort=order).order)
         assert [r["uuid"] for r in rows] == [r["uuid"] for r in sorted(rows, key=key, reverse=down)], order
 
