@@ -183,8 +183,7 @@ class _Reader:
         columns["cell_uuid"] = [cell.uuid] * count
         if self._details and count:
             uuids = columns["uuid"]
-            columns["name"] = [name or _guest(number) for name, number in zip(
-                columns.get("name") or [None] * count, columns["id"], strict=True)]
+            columns["name"] = list(map(table.guest_name, columns["id"], columns.get("name") or [None] * count))
             columns["fault"] = [chunk.faults.get(uuid) for uuid in uuids]
             columns["volumes"] = [chunk.volumes.get(uuid, []) for uuid in uuids]
         names = list(columns)
@@ -203,13 +202,9 @@ class _Reader:
         return [None if text is None else known[text] for text in texts]
 
 
-def _guest(number: int) -> str:
-    return f"instance-{number:08x}"
-
-
 def finish(row: dict[str, Any], faults: dict[str, Any], volumes: dict[str, Any]) -> None:
     """Add the guest's name, fault and volumes to a row."""
-    row["name"] = row.get("name") or _guest(row["id"])
+    row["name"] = table.guest_name(row["id"], row.get("name"))
     row["fault"] = faults.get(row["uuid"])
     row["volumes"] = volumes.get(row["uuid"], [])
 
