@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
@@ -229,8 +230,9 @@ class Deployment:
 class Databases:
     """Empty databases for one deployment on a shared server: the API's, cell1's, and cell0's beside it."""
 
-    def __init__(self, server: Any, tag: str) -> None:
-        self._server, self._made = server, []
+    def __init__(self, server: Any, tag: str, reach: Callable[[str], str] = str) -> None:
+        """``reach`` makes of the server's URL of a database the one that the deployment is given."""
+        self._server, self._made, self._reach = server, [], reach
         try:
             self.api, self.cell, self.cell0 = (self._create(f"{name}_{tag}{end}") for name, end in (
                 ("api", ""), ("cell1", ""), ("cell1", "_cell0")))
@@ -241,7 +243,7 @@ class Databases:
     def _create(self, name: str) -> str:
         url: str = self._server.create_database(name)
         self._made.append(name)
-        return url
+        return self._reach(url)
 
     def drop(self) -> None:
         for name in self._made:

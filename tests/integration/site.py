@@ -140,6 +140,8 @@ def _relay(near: socket.socket, far: socket.socket) -> None:
     with near, far, contextlib.suppress(OSError):
         far.settimeout(None)
         other = {near: far, far: near}
+        for end in other:  # what comes in small pieces goes on at once, as it would without us
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         open_ends = [near, far]
         while open_ends:
             for source in select.select(open_ends, [], [])[0]:

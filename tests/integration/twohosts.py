@@ -118,8 +118,7 @@ def two_hosts(rabbitmq: Any, server: Any) -> Iterator[TwoHosts]:
         for site in sites.values():
             site.libvirtd.start()
             site.forward(rabbitmq.port)
-        sites["compute1"].forward(server.port)
-        databases, vhost = Databases(server, tag), f"two-hosts-{tag}"
+        databases, vhost = Databases(server, tag, server.through_file), f"two-hosts-{tag}"
         stack.callback(databases.drop)
         broker = rabbitmq.create_vhost(vhost)
         stack.callback(rabbitmq.delete_vhost, vhost)

@@ -32,9 +32,10 @@ class PostgreSQL:
 
     kind = "postgresql"
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, port: int | None = None, directory: str = "") -> None:
         self.server: PostgreSQLServer | None = None if port else PostgreSQLServer()
         self.port = port or (self.server.port if self.server else 0)
+        self.directory = str(self.server.directory) if self.server else directory
 
     def start(self) -> None:
         if self.server is None:
@@ -53,6 +54,10 @@ class PostgreSQL:
     def url(self, name: str) -> str:
         return f"postgresql://nova:{PASSWORD}@127.0.0.1:{self.port}/{name}"
 
+    def through_file(self, url: str) -> str:
+        """The same database for whoever is in another network namespace, but sees our files."""
+        return url.replace(f"127.0.0.1:{self.port}", "") + f"?host={self.directory}&port={self.port}"
+
     def create_database(self, name: str) -> str:
         self._admin("CREATE DATABASE {}", name)
         return self.url(name)
@@ -62,7 +67,7 @@ class PostgreSQL:
 
     def info(self) -> dict[str, Any]:
         """What another process needs to use this server: ``PostgreSQL(**info)``."""
-        return {"port": self.port}
+        return {"port": self.port, "directory": self.directory}
 
     def _admin(self, statement: str, name: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10) as conn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from nova import errors, states
 from nova.compute.environment import HostEnvironment, guest_of
+from nova.concurrency.together import together
 from nova.virt.interfaces import LiveMigration
 from nova.virt.migration import Wishes
 from nova.virt.types import PowerState
@@ -21,9 +22,10 @@ def examine(run: Run) -> Result:
 def prepare(run: Run) -> Result:
     env: HostEnvironment = run.env
     env.driver.require(LiveMigration)
-    env.networking.plug(env.server.uuid, env.server.network_info or [])
-    made = env.driver.prepare_arrival(guest_of(env.work), run.data["source"], _wishes(run))
-    return Result(data={"destination": dict(made)}, next="migrate")
+    made, _ = together(
+        lambda: dict(env.driver.prepare_arrival(guest_of(env.work), run.data["source"], _wishes(run))),
+        lambda: env.networking.plug(env.server.uuid, env.server.network_info or []))
+    return Result(data={"destination": made}, next="migrate")
 
 
 def clear(run: Run) -> None:
@@ -76,8 +78,8 @@ def arrive(run: Run) -> Result:
 
 def leave(run: Run) -> Result:
     env: HostEnvironment = run.env
-    env.driver.see_off(env.server.uuid, env.server.name, run.data.get("destination") or {})
-    env.networking.unplug(env.server.uuid, env.server.network_info or [])
+    together(lambda: env.driver.see_off(env.server.uuid, env.server.name, run.data.get("destination") or {}),
+             lambda: env.networking.unplug(env.server.uuid, env.server.network_info or []))
     return Result()
 
 

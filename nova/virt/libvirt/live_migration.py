@@ -33,7 +33,10 @@ PROBE, BEGUN, COPY = "probe", "migrating", "arriving"
 
 
 class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
+    """``pace``: how often a migration is asked how far it is."""
+
     hypervisor: Hypervisor
+    pace = migration_job.Pace()
 
     # -- source --------------------------------------------------------------------------------------------------------
 
@@ -64,7 +67,7 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             return
         gib = sum(destination["sizes"]) / GIB
         try:
-            migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start).run(watch)
+            migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start, self.pace).run(watch)
         except errors.NotFound:
             return
         except errors.NovaError:

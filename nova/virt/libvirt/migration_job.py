@@ -4,6 +4,7 @@ asked of it meanwhile."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable
@@ -17,13 +18,21 @@ from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Watch
 
 LOG = logging.getLogger(__name__)
 GIB = 1 << 30
-#: Seconds between two looks whether it has ended, and between two looks how far it is. Each of these asks QEMU, which
-#: holds up a guest that is just leaving; the first is so late that a short migration has none.
-TICK, LOOK_EVERY, FIRST_LOOK = 0.05, 0.5, 2.0
+#: Seconds between two looks at what is asked of a migration. Its end is not looked for: it is told.
+TICK = 0.05
 #: Seconds that it may take until a migration that is broken off is over.
 PATIENCE = 60.0
 #: Milliseconds that a guest may stand still as QEMU has it by itself.
 FIRST_DOWNTIME = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds until the first look how far a migration is, and between two. Each asks QEMU, which holds up a guest that
+    is just leaving; the first is so late that a short migration has none."""
+
+    first_look: float = 2.0
+    look_every: float = 0.5
 
 
 def counters(stats: dict[str, Any]) -> Counters:
@@ -42,8 +51,8 @@ class Job:
     """``start(dom)`` blocks until the migration is over; None: it is found under way."""
 
     def __init__(self, connection: Connection, uuid: str, conf: cfg.ConfigOpts, gib: float,
-                 start: Callable[[Any], Any] | None) -> None:
-        self._connection, self._uuid, self._options = connection, uuid, conf.libvirt
+                 start: Callable[[Any], Any] | None, pace: Pace) -> None:
+        self._connection, self._uuid, self._options, self._pace = connection, uuid, conf.libvirt, pace
         self._start, self._ended = start, concurrency.Event()
         self._error: Exception | None = None
         self._stats: dict[str, Any] | None = None
@@ -77,7 +86,7 @@ class Job:
                 self._connection.domain(self._uuid, self._start)
             else:
                 while self._connection.domain(self._uuid, _under_way):
-                    concurrency.sleep(LOOK_EVERY)
+                    concurrency.sleep(self._pace.look_every)
         except Exception as e:
             self._error = e
         finally:
@@ -85,16 +94,16 @@ class Job:
 
     def _attend(self, watch: Watch) -> None:
         began = said = concurrency.monotonic()
-        due = began + FIRST_LOOK
+        due = began + self._pace.first_look
         while not self._ended.wait(TICK):
             self._obey(watch.wanted(0))
             self._tell(watch)
             now = concurrency.monotonic()
-            if self._aborted is not None and now - said >= LOOK_EVERY:
+            if self._aborted is not None and now - said >= self._pace.look_every:
                 said = now
                 self._quietly(_abort)  # between its phases a migration may miss what is said to it
             if now >= due:
-                due = now + LOOK_EVERY
+                due = now + self._pace.look_every
                 self._look(now - began)
         self._tell(watch)
 
@@ -102,7 +111,7 @@ class Job:
         LOG.info("the migration of guest %s is broken off: its operation has ended", self._uuid)
         until = concurrency.monotonic() + PATIENCE
         self._quietly(_abort)
-        while not self._ended.wait(LOOK_EVERY) and concurrency.monotonic() < until:
+        while not self._ended.wait(self._pace.look_every) and concurrency.monotonic() < until:
             self._quietly(_abort)
 
     def _ask(self) -> None:

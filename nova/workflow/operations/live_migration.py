@@ -17,11 +17,11 @@ LIVE_MIGRATION = Shape("live-migration", "Move a running server to another host.
               event="compute_ask_live_migration"),
     StepShape("migrate", "host", "Move memory and disks while the guest runs.", undo=True, place="source_compute",
               event="compute_live_migration"),
-    StepShape("switch", "api", "The server and its ports belong to the destination.", sure=True,
+    StepShape("switch", "api", "The server and its ports belong to the destination.", sure=True, lean=True,
               event="conductor_live_migration_switch"),
     StepShape("arrive", "host", "Look after the guest that has arrived.", sure=True, place="dest_compute",
               event="compute_post_live_migration_at_destination"),
     StepShape("leave", "host", "Remove what the guest left behind.", sure=True, place="source_compute",
               event="compute_post_live_migration"),
-    StepShape("settle", "api", "Release the source's claim.", sure=True),
+    StepShape("settle", "api", "Release the source's claim.", sure=True, lean=True),
 ), deadline=6 * 3600.0, ability="LiveMigration")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nova import concurrency, errors
-from nova.virt.libvirt import migration_job
+from nova.virt.libvirt.migration_job import Pace
 from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Unwatched, Wishes
 from nova.virt.types import GuestSpec, ImageSource, PowerState
 from tests.contract.drivers.harness import Harness, eventually, serve_image
@@ -90,10 +90,8 @@ def two_daemons() -> Iterator[tuple[Libvirtd, Libvirtd]]:
 
 
 @pytest.fixture(params=["fake", "libvirt"])
-def pair(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Pair]:
     driver_name = request.param
-    monkeypatch.setattr(migration_job, "FIRST_LOOK", 0.0)  # these guests are small: their migrations are short
-    monkeypatch.setattr(migration_job, "LOOK_EVERY", 0.1)
     tmp_path.chmod(0o755)
     image: ImageSource | None = None
     overrides: list[dict[str, dict[str, Any]]] = [{}, {}]
@@ -106,6 +104,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: py
                      for daemon, address in zip(daemons, ADDRESSES, strict=True)]
     hosts = [Harness(driver_name, tmp_path / f"host{i}", over, "", image, bridge) for i, over in enumerate(overrides)]
     source, destination = (host.open() for host in hosts)
+    source.pace = destination.pace = Pace(first_look=0.0, look_every=0.1)  # migrations of small guests are short
 
     def laden() -> GuestSpec:
         guest = hosts[0].guest()
