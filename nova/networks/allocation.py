@@ -65,9 +65,11 @@ def _of_port(conn: sa.Connection, project_id: str, entry: Mapping[str, Any]) -> 
 
 
 def _nic(networks: Mapping[str, sa.Row[Any]], entry: Mapping[str, Any]) -> Nic:
-    network = networks.get(entry.get("uuid") or "")
+    if not entry.get("uuid"):
+        raise errors.Invalid("Bad network format: missing 'uuid'.")
+    network = networks.get(entry["uuid"])
     if network is None:
-        raise errors.Invalid(f"Network {entry.get('uuid')} could not be found.")
+        raise errors.Invalid(f"Network {entry['uuid']} could not be found.")
     address = entry.get("fixed_ip")
     if address:
         _number(address, network)

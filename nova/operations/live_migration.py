@@ -82,8 +82,8 @@ def _check_host(conn: sa.Connection, cell: Cell, deps: Deps, server: dict[str, A
 
 
 def signal(deps: Deps, context: RequestContext, uuid: str, number: int, kind: str, allowed: frozenset[str]) -> None:
-    """Say ``kind`` to the live migration ``number`` of a server. NotFound when it is not under way, Conflict when the
-    server's lock or state forbids it, Invalid when its status is none of ``allowed``."""
+    """Say ``kind`` to the live migration ``number`` of a server. NotFound when it is not under way (of an abort; else
+    Invalid), Conflict when the server's lock or state forbids it, Invalid when its status is none of ``allowed``."""
     cell, server = located(deps, context, uuid)
     refuse_locked(context, server)
     transition, name = _STATES[kind]
@@ -93,7 +93,8 @@ def signal(deps: Deps, context: RequestContext, uuid: str, number: int, kind: st
         fresh = instances.get_for_update(conn, uuid)
         row = next((r for r in cell_operations.open_of(conn, uuid) if r["action"] == LIVE and r["seq"] == number), None)
         if fresh is None or row is None:
-            raise errors.NotFound(f"In-progress live migration {number} is not found for server {uuid}.")
+            missing = errors.NotFound if kind == "abort" else errors.Invalid
+            raise missing(f"In-progress live migration {number} is not found for server {uuid}.")
         check_state(fresh, transition, name)
         if (status := status_of(row)) not in allowed:
             raise errors.Invalid(f"Migration {number} state of instance {uuid} is {status}. Cannot {name} while the "

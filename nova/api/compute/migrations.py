@@ -47,6 +47,7 @@ _ABORTED = _RUNNING | {"queued", "preparing"}
 #: Digits of an id that no database knows.
 _LONGEST = 18
 _HOSTS = ("source_compute", "source_node", "dest_compute", "dest_node", "dest_host")
+_UNTOLD: dict[str, Any] = dict.fromkeys(_HOSTS)
 _COUNTERS = tuple(f"{what}_{state}_bytes" for what in ("memory", "disk") for state in (
     "total", "processed", "remaining"))
 
@@ -107,7 +108,7 @@ def _after_marker(request: Request, found: list[Move]) -> list[Move]:
 def _view(request: Request, move: Move, sees_hosts: bool) -> dict[str, Any]:
     item = {"id": move.id, "instance_uuid": move.instance_uuid, "status": move.status,
             "created_at": timestamps.micro(move.created_at), "updated_at": timestamps.micro(move.updated_at),
-            **{name: value for name, value in move.places.items() if sees_hosts or name not in _HOSTS}}
+            **move.places, **({} if sees_hosts else _UNTOLD)}
     if request.version >= (2, 23):
         item["migration_type"] = move.type
         if move.open and move.type == LIVE:
@@ -164,6 +165,6 @@ class ServerMigrations:
 def _progress(request: Request, move: Move, sees_hosts: bool) -> dict[str, Any]:
     item = {"id": move.id, "server_uuid": move.instance_uuid, "status": move.status,
             "created_at": timestamps.micro(move.created_at), "updated_at": timestamps.micro(move.updated_at),
-            **{name: move.places[name] for name in _HOSTS if sees_hosts},
+            **{name: move.places[name] if sees_hosts else None for name in _HOSTS},
             **{name: move.progress.get(name) for name in _COUNTERS}}
     return item | _newer(request, move)

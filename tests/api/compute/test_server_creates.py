@@ -104,6 +104,7 @@ def test_quota_is_kept(api: Api) -> None:
     ({"hostname": "a.b"}, "2.90", "does not match"), ({"networks": None}, "2.37", "networks"),
     ({"networks": [{"uuid": "x"}]}, "2.1", "uuid"), ({"networks": "banana"}, "2.37", "networks"),
     ({"networks": [{"uuid": str(uuid.UUID(int=1))}]}, "2.1", "could not be found"),
+    ({"networks": [{"port": None}]}, "2.1", "missing 'uuid'"),
     ({"personality": []}, "2.57", "'personality' was unexpected"), ({"imageRef": ""}, "2.1", "imageRef"),
     ({"imageRef": "", "block_device_mapping_v2": [{"source_type": "volume", "uuid": "v", "boot_index": 0}]}, "2.1",
      "volume service")])
