@@ -7,6 +7,7 @@ hear, nor when many fall silent at once. The evacuation itself is a drain of tha
 
 from __future__ import annotations
 
+import bisect
 import functools
 import logging
 from typing import Any
@@ -55,14 +56,15 @@ class Availability:
     def _look_into(self, cell: Cell, fences: dict[str, dict[str, Any]]) -> None:
         with cell.database.read() as conn:
             computes = services.list(conn, binary="nova-compute")
+            conductors = services.list(conn, binary="nova-conductor")
         of_cell = {s["host"]: s for s in computes}
         for host, fence in fences.items():
             if fence["cell_uuid"] == cell.uuid and host in of_cell:
                 self._go_on(cell, of_cell[host], fence)
         failed = [s for s in computes if self._failed(s) and s["host"] not in self._known(fences, s)]
-        if not failed or not self._may_judge(cell, computes):
+        if not failed or not self._may_judge(cell, computes, conductors):
             return
-        for service in failed:
+        for service in self._alone(cell, computes, failed):
             if wanting(cell, service["host"]):
                 LOG.warning("host %s has been silent for %.0f s and has servers that want to be evacuated: it is to be "
                             "fenced", service["host"], service["age"])
@@ -78,20 +80,41 @@ class Availability:
         fence = fences.get(service["host"])
         return {service["host"]} if fence is not None and fence["incarnation"] == service["incarnation"] else set()
 
-    def _may_judge(self, cell: Cell, computes: list[dict[str, Any]]) -> bool:
-        """Could we hear for a whole lease, and is it not that many fell silent together?"""
-        broker = f"broker of {cell.uuid}"
+    def _may_judge(self, cell: Cell, computes: list[dict[str, Any]], conductors: list[dict[str, Any]]) -> bool:
+        """Could we hear for a whole lease, and could the cell's conductors, who write down when they heard a host?"""
+        broker, writers = f"broker of {cell.uuid}", f"conductors of {cell.uuid}"
         if not self._judgement.heard(computes) and cell.bus is not None:
             self._judgement.reach(broker, cell.bus.check)
         else:
             self._judgement.reach(broker, lambda: None)
-        known = [s for s in computes if s["last_seen"] and s["age"] < 10 * self._down_after]
-        silent = sum(self._failed(s) for s in known)
-        if silent >= _SEVERAL and silent > len(known) / 5:
-            LOG.warning("%d of %d hosts of cell %s are silent: none is held to have failed; an operator may say so by "
-                        "'nova-manage host fence HOST --confirmed'", silent, len(known), cell.name)
-            return False
-        return self._judgement.may(cell.uuid, broker)
+        self._judgement.reach(writers, lambda: self._check_writers(conductors))
+        return self._judgement.may(cell.uuid, broker, writers)
+
+    def _check_writers(self, conductors: list[dict[str, Any]]) -> None:
+        """One that was away for long is believed when it is back for a lease: its hosts need a moment, too."""
+        limit = max(self._lease, self._down_after / 2)
+        if not any(s["last_seen"] and s["age"] <= limit for s in conductors):
+            raise errors.Unavailable("no nova-conductor of the cell lives, so that nobody writes when hosts are heard.")
+
+    def _alone(self, cell: Cell, computes: list[dict[str, Any]], failed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the failed with whom not many others fell silent. However long ago that is: hosts that could not be
+        heard for a day have not failed either."""
+        speaking = sum(bool(s["last_seen"]) and not self._failed(s) for s in computes)
+        ages = sorted(float(s["age"]) for s in computes if self._failed(s))
+        alone, together = [], 0
+        for service in failed:
+            age = float(service["age"])
+            silent = (bisect.bisect_right(ages, age + self._down_after)
+                      - bisect.bisect_left(ages, age - self._down_after))
+            if silent >= _SEVERAL and silent > (speaking + silent) / 5:
+                together = max(together, silent)
+            else:
+                alone.append(service)
+        if together:
+            LOG.warning("%d hosts of cell %s fell silent together, and %d speak: none of them is held to have failed; "
+                        "an operator may say so by 'nova-manage host fence HOST --confirmed'", together, cell.name,
+                        speaking)
+        return alone
 
     # -- one host ------------------------------------------------------------------------------------------------------
 

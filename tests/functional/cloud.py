@@ -197,7 +197,7 @@ class Cloud:
             return [(plane.api, api_tables.services),
                     *((c.database, cell_tables.services) for c in plane.cells.all())]
 
-        presence = Presence("ctl", "nova-conductor", concurrency.uuid4(), places, interval=self.conf.report_interval)
+        presence = Presence("ctl", "nova-orchestrator", concurrency.uuid4(), places, interval=self.conf.report_interval)
         return self._start(control.orchestrator_service(plane, "ctl", presence, image_source=self.image_source,
                                                         drop=self.drop, workflows=self.bound(AT_API)))
 

@@ -187,7 +187,8 @@ def test_a_host_without_servers_that_want_it_is_left_alone(own: Watch) -> None:
     assert fence_of(cloud, other) is None
 
 
-def test_when_many_fall_silent_at_once_nobody_is_fenced(own: Watch) -> None:
+@pytest.mark.parametrize("seconds", [60, 10_000])
+def test_when_many_fall_silent_at_once_nobody_is_fenced_however_long_it_lasts(own: Watch, seconds: float) -> None:
     cloud = own.cloud
     homes = {cloud.wait_state(uuid, "active")["host"] for uuid in cloud.boot(count=9, flavor=WANTS)}
     silent = ("host1", "host2", "host3")
@@ -195,10 +196,40 @@ def test_when_many_fall_silent_at_once_nobody_is_fenced(own: Watch) -> None:
     for host in silent:
         lost(cloud, host)
     for host in silent:
-        truth.silence(cloud, host, 60)
+        truth.silence(cloud, host, seconds)
     own.turns(8)
     with cloud.api.read() as conn:
         assert host_fences.find(conn) == {}
+
+
+def test_hosts_that_fell_silent_long_ago_do_not_keep_others_from_being_found(own: Watch) -> None:
+    cloud = own.cloud
+    wants = cloud.boot(flavor=WANTS)[0]
+    host = cloud.wait_state(wants, "active")["host"]
+    gone = [name for name in cloud.hosts if name != host][:3]
+    for name in (host, *gone):
+        lost(cloud, name)
+    for name in gone:
+        truth.silence(cloud, name, 10_000)
+    truth.silence(cloud, host, 60)
+
+    def found() -> bool:
+        own.turns(1)
+        return state_of(cloud, host) == "wanted"
+
+    cloud.wait(found, what="the host is found")
+
+
+def test_nobody_is_fenced_while_the_cell_has_no_conductor_that_could_hear(own: Watch) -> None:
+    """Not even a host that is alone in falling silent: it may speak, and nobody writes it down."""
+    cloud = own.cloud
+    wants = cloud.boot(flavor=WANTS)[0]
+    host = cloud.wait_state(wants, "active")["host"]
+    lost(cloud, host)
+    cloud.conductors["cell1"].presence.stop()
+    truth.silence(cloud, host, 60)
+    own.turns(8)
+    assert fence_of(cloud, host) is None
 
 
 def test_a_host_that_signed_off_has_not_failed(own: Watch) -> None:
