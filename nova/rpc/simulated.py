@@ -29,7 +29,7 @@ class Faults:
     """Probabilities from 0 to 1; ``delay`` is the longest time in seconds that a message travels.
 
     ``drop`` and ``duplicate`` are about casts, ``lose_call`` about requests and answers of calls. ``down`` refuses
-    everything, as a broker that is not there.
+    everything, as a broker that is not there. Nodes that are ``cut`` off can say nothing and hear nothing.
     """
 
     drop: float = 0.0
@@ -37,6 +37,7 @@ class Faults:
     delay: float = 0.0
     lose_call: float = 0.0
     down: bool = False
+    cut: set[str] = dataclasses.field(default_factory=set)
 
 
 class _Broker:
@@ -89,8 +90,9 @@ def _here(sim: Simulation) -> str:
 class SimulatedServer:
     """See :class:`nova.rpc.bus.RpcServer`."""
 
-    def __init__(self, sim: Simulation, broker: _Broker, topic: str, server: str, dispatcher: Dispatcher) -> None:
-        self._sim, self._broker, self._dispatcher = sim, broker, dispatcher
+    def __init__(self, sim: Simulation, broker: _Broker, topic: str, server: str, dispatcher: Dispatcher,
+                 faults: Faults) -> None:
+        self._sim, self._broker, self._dispatcher, self._faults = sim, broker, dispatcher, faults
         self.topic, self.server, self.node = topic, server, _here(sim)
         self._running = 0
         self._idle = concurrency.Condition()
@@ -107,6 +109,8 @@ class SimulatedServer:
             self._idle.wait_for(lambda: self._running == 0)
 
     def take(self, text: str, replies: Any) -> None:
+        if self.node in self._faults.cut:
+            return
         self._running += 1
         with self._sim.node(self.node):
             concurrency.spawn(self._serve, text, replies, name=f"{self.topic}.{self.server}")
@@ -167,7 +171,7 @@ class SimulatedBus:
     def serve(self, topic: str, server: str, endpoints: Sequence[Endpoint], *, workers: int | None = None,
               context_store: StoreSource = None) -> SimulatedServer:
         return SimulatedServer(self._sim, self._broker, topic, server,
-                               Dispatcher(self._wire, topic, server, endpoints, context_store))
+                               Dispatcher(self._wire, topic, server, endpoints, context_store), self.faults)
 
     def check(self, timeout: float = 2.0) -> None:
         self._up()
@@ -184,6 +188,8 @@ class SimulatedBus:
         self._broker.wipe()
 
     def _up(self) -> None:
+        if self.faults.cut and _here(self._sim) in self.faults.cut:
+            raise errors.Unavailable("The line is cut.")
         if self.faults.down:
             raise errors.Unavailable(f"The message bus {self.name} does not take messages: it is down")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from nova import concurrency, errors
 from nova.concurrency.simulation import Simulation
 from nova.conductor.audit import Auditor
 from nova.context import service_context
-from nova.db.api import host_drains
+from nova.db.api import host_drains, host_fences
 from nova.db.api.tables import operations as api_operations
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.engine import Database
 from nova.db.operations import OPEN_STATES
 from nova.images.query import Query
+from nova.rpc.envelope import Sender
 from nova.rpc.simulated import Faults, SimulatedBus
 from tests.functional.cloud import Cloud, make_conf
 from tests.simulation import databases
@@ -48,15 +50,23 @@ def _conf() -> cfg.ConfigOpts:
     return make_conf(quota__instances=-1, quota__cores=-1, quota__ram=-1)
 
 
+@functools.cache
+def _overridden() -> set[tuple[str, str | None]]:
+    """(option, group) that a seed has set otherwise."""
+    return set()
+
+
 @dataclasses.dataclass
 class Chaos:
-    """A cloud on a simulation. ``nodes`` can be killed and come back by themselves after a while."""
+    """A cloud on a simulation. ``nodes`` can be killed and come back by themselves after a while. ``options``: what its
+    configuration has otherwise, by name or group.name."""
 
     sim: Simulation
     path: Path
     cells: int = 1
     hosts: int = 2
     offload: int = -1
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.faults = Faults()
@@ -64,8 +74,12 @@ class Chaos:
         self.conf = _conf()
         self.conf.set_override("state_path", str(self.path))
         self.conf.set_override("shelved_offload_time", self.offload)
-        for knob in ("delay", "fail_at"):
-            self.conf.clear_override(knob, "fake")
+        for option, group in [("delay", "fake"), ("fail_at", "fake"), *_overridden()]:
+            self.conf.clear_override(option, group)
+        for name, value in self.options.items():
+            group, _, option = name.rpartition(".")
+            self.conf.set_override(option, value, group or None)
+            _overridden().add((option, group or None))
         self.cloud = Shared(self.path, self.conf, databases.url, self._bus, cells_count=self.cells,
                             hosts_count=self.hosts)
         self.kills = 0
@@ -77,7 +91,8 @@ class Chaos:
         self.sim.crash = self._crash
 
     def _bus(self, name: str, node: str, service: str) -> SimulatedBus:
-        bus = SimulatedBus(self.sim, name, self.faults, call_timeout=10.0)
+        """What hosts say is theirs is held against their names, as on a real bus."""
+        bus = SimulatedBus(self.sim, name, self.faults, call_timeout=10.0, sender=Sender(service, node))
         self.buses.append(bus)
         return bus
 
@@ -163,17 +178,23 @@ class Chaos:
         with self.cloud.api.read() as conn:
             return host_drains.find(conn, state="open")
 
+    def open_fences(self) -> list[dict[str, Any]]:
+        with self.cloud.api.read() as conn:
+            return [fence for fence in host_fences.find(conn).values() if fence["state"] != host_fences.OVER]
+
     def settle(self, timeout: float = 600.0) -> None:
-        """Faults off, everybody back, until every operation and every drain has ended."""
+        """Faults off, everybody back, until every operation, every drain and every fence has ended."""
         self.faults.drop = self.faults.duplicate = self.faults.delay = self.faults.lose_call = 0.0
+        self.faults.cut.clear()
         self.budget = 0
         self.down = dict.fromkeys(self.down, self.sim.clock)
         end = self.sim.clock + timeout
-        while (rows := self.open_rows()) or self.open_drains():
+        while (rows := self.open_rows()) or self.open_drains() or self.open_fences():
             if self.sim.clock > end:
                 brief = [{k: r[k] for k in ("uuid", "action", "state", "level", "host", "step", "owner", "epoch",
                                             "due_at", "attempt")} for r in rows]
-                raise AssertionError(f"operations have not ended: {brief}, nor drains: {self.open_drains()}")
+                raise AssertionError(f"operations have not ended: {brief}, nor drains: {self.open_drains()}, nor "
+                                     f"fences: {self.open_fences()}")
             concurrency.sleep(1.0)
         self.cloud.wait(lambda: not self.down and all(s.manager.ready for s in self.cloud.hosts.values()), timeout=120,
                         what="every host is back")
@@ -213,7 +234,7 @@ class Chaos:
                 assert row["vm_state"] == "error" and row["fault"]["message"], row
         for service in cloud.hosts.values():
             service.manager.driver.knobs.reset()
-            cloud.wait(lambda s=service: not s.manager._turns.operations, timeout=60,
+            cloud.wait(lambda s=service: not s.manager._turns.operations and not s.manager._turns.servers, timeout=60,
                        what="a host has done with what was taken from it")
             service.manager._reconciler.at_start()
         left = {uuid for service in cloud.hosts.values() for uuid in service.manager.driver.list()}
