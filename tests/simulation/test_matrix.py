@@ -11,8 +11,11 @@ import pytest
 from tests.simulation import matrix
 
 SHORT = 6
+#: Seconds for all cases of an operation on a slow machine; there are hundreds.
+PATIENCE = 3600
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("operation", matrix.OPERATIONS)
 def test_it_ends_whoever_is_lost_on_the_way(operation: str, record_property: Callable[[str, object], None]) -> None:
     passed = matrix.run(None, operation)
