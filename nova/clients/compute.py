@@ -47,3 +47,8 @@ class ComputeClient:
         """What the hypervisor counts of a guest. Raises NotFound, NotSupported, Unavailable."""
         return dict(self._bus.call(context, TOPIC, "diagnostics", namespace=NAMESPACE, server=host,
                                    timeout=self._timeout, args={"uuid": uuid, "common": common}))
+
+    def inject_network_info(self, context: RequestContext, host: str, uuid: str, vifs: list[dict[str, Any]]) -> None:
+        """Write into a guest which cards and addresses it has. Raises NotFound, NotSupported, Unavailable."""
+        self._bus.call(context, TOPIC, "inject_network_info", namespace=NAMESPACE, server=host, timeout=self._timeout,
+                       args={"uuid": uuid, "vifs": vifs})

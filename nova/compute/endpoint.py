@@ -39,3 +39,6 @@ class ComputeEndpoint(Endpoint):
 
     def diagnostics(self, context: RequestContext, uuid: str, common: bool) -> dict[str, Any]:
         return self._manager.diagnostics(uuid, common)
+
+    def inject_network_info(self, context: RequestContext, uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._manager.inject_network_info(uuid, vifs)

@@ -24,7 +24,8 @@ from nova.objects.service import Service
 from nova.objects.store import Store
 from nova.objects.work import Work
 from nova.virt import diagnostics
-from nova.virt.interfaces import Console, Diagnostics
+from nova.virt.interfaces import Console, Diagnostics, Injection
+from nova.virt.types import Nic
 from nova.workflow import Row, Runner, Workflows
 
 LOG = logging.getLogger(__name__)
@@ -240,6 +241,10 @@ class ComputeManager:
         self.driver.require(Diagnostics)
         found = self.driver.diagnostics(uuid)
         return diagnostics.common(found) if common else dict(diagnostics.counters(found))
+
+    def inject_network_info(self, uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self.driver.require(Injection)
+        self.driver.inject_network_info(uuid, tuple(Nic.from_vif(vif) for vif in vifs))
 
 
 def _row(operation: Operation, host: str) -> Row:

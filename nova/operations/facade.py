@@ -244,3 +244,7 @@ class Operations:
     def diagnostics(self, context: RequestContext, uuid: str, *, common: bool) -> dict[str, Any]:
         """The counters of a guest: in the form that all drivers share, or in the flat one of old."""
         return questions.diagnostics(self.deps, context, uuid, common=common)
+
+    def inject_network_info(self, context: RequestContext, uuid: str) -> None:
+        """Write into the guest which cards and addresses its server has; Conflict when its host cannot."""
+        questions.inject_network_info(self.deps, context, uuid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host is asked about a server while the user waits; nothing is changed."""
+"""What a host is asked about a server, or told, while the user waits; no record changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
 from nova.db.cell import compute_nodes
 from nova.operations.acceptance import Deps, check_state, located
-from nova.virt.interfaces import Diagnostics
+from nova.virt.interfaces import Diagnostics, Injection
 
 
 def console_output(deps: Deps, context: RequestContext, uuid: str, length: int | None) -> str:
@@ -34,3 +34,17 @@ def diagnostics(deps: Deps, context: RequestContext, uuid: str, *, common: bool)
         return found
     uptime = None if row["launched_at"] is None else max(0, int(concurrency.time() - row["launched_at"]))
     return found | {"uptime": uptime, "config_drive": bool(row["config_drive"])}
+
+
+def inject_network_info(deps: Deps, context: RequestContext, uuid: str) -> None:
+    """Write into the guest which cards and addresses its server has; Conflict when its host cannot."""
+    cell, row = located(deps, context, uuid)
+    check_state(row, "change_network", "injectNetworkInfo")
+    with cell.database.read() as conn:
+        able = Injection.__name__ in compute_nodes.abilities(conn, row["host"])
+    if not able:
+        raise errors.Conflict(f"Cannot 'injectNetworkInfo' instance {uuid}: its host offers no Injection.")
+    try:
+        ComputeClient(cell.bus).inject_network_info(context, row["host"], uuid, row["network_info"] or [])
+    except errors.HostFailure as e:
+        raise errors.Conflict(f"Cannot 'injectNetworkInfo' instance {uuid}: {e.message}") from e

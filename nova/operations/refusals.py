@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that a user may name but no host or service of this cloud can do: who may ask, and when, is checked first.
+"""Operations that a user may name but no service of this cloud can do: who may ask, and when, is checked first.
 
 A refusal looks the same as from a host whose driver lacks the ability: the state of the server stays as it was.
 """
@@ -13,28 +13,25 @@ from typing import Any
 from nova import errors, states
 from nova.context import RequestContext
 from nova.operations.acceptance import Deps, check_state, located, refuse_locked
-from nova.virt import interfaces as virt
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refusal:
-    """``name`` is the operation in the words of the API; ``lacks`` the ability of a driver, or what else is missing."""
+    """``name`` is the operation in the words of the API; ``lacks`` is what is missing."""
 
     transition: str
     name: str
-    lacks: type | str
+    lacks: str
     error: type[errors.NovaError] = errors.Conflict
 
     def told(self, uuid: str) -> errors.NovaError:
-        missing = self.lacks if isinstance(self.lacks, str) else f"its host offers no {self.lacks.__name__}"
-        return self.error(f"Cannot '{self.name}' instance {uuid}: {missing}.")
+        return self.error(f"Cannot '{self.name}' instance {uuid}: {self.lacks}.")
 
 
 _NO_VOLUMES = "there is no volume service"
 _NO_SHARES = "there is no share service"
 
 REFUSALS: dict[str, Refusal] = {
-    "inject_network_info": Refusal("change_network", "injectNetworkInfo", virt.Injection),
     "attach_volume": Refusal("attach_volume", "attach_volume", _NO_VOLUMES, errors.NotFound),
     "detach_volume": Refusal("attach_volume", "detach_volume", _NO_VOLUMES),
     "swap_volume": Refusal("swap_volume", "swap_volume", _NO_VOLUMES, errors.NotFound),

@@ -209,10 +209,11 @@ class Nmi(abc.ABC):
 
 
 class Injection(abc.ABC):
-    """To write network information into a guest. No driver of ours does: guests ask by DHCP and read config drives."""
+    """To write into a guest which cards and addresses it has. Guests of libvirt ask by DHCP and read config drives."""
 
     @abc.abstractmethod
-    def inject_network_info(self, uuid: str, nics: tuple[Nic, ...]) -> None: ...
+    def inject_network_info(self, uuid: str, nics: tuple[Nic, ...]) -> None:
+        """:class:`errors.NotFound` for a guest that is not there."""
 
 
 class Diagnostics(abc.ABC):

@@ -115,6 +115,20 @@ def test_a_crash_dump_interrupts_the_guest_and_changes_no_state(cloud: Cloud, uu
     assert truth.settled(cloud, uuid)["vm_state"] == "active"
 
 
+def test_a_guest_is_told_of_its_cards(cloud: Cloud, uuid: str) -> None:
+    driver, context = driver_of(cloud, uuid), cloud.context(admin=True)
+    vif = cloud.server(uuid)["network_info"][0]  # type: ignore[index]
+    guest = driver.guests.get(uuid)
+    guest.nics = []
+    driver.guests.save(guest)
+    cloud.operations.inject_network_info(context, uuid)
+    assert [nic["address"] for nic in driver.guests.get(uuid).nics] == [vif["address"]]
+    assert "inject" not in str(truth.actions(cloud, uuid))
+    driver.knobs.fail("inject_network_info", times=1)
+    with pytest.raises(errors.Conflict, match="injectNetworkInfo"):
+        cloud.operations.inject_network_info(context, uuid)
+
+
 def test_counters_in_both_forms(cloud: Cloud, uuid: str) -> None:
     context = cloud.context(admin=True)
     told = cloud.operations.diagnostics(context, uuid, common=True)

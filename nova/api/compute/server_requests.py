@@ -110,7 +110,7 @@ class ServerRequests:
         self._operations.trigger_crash_dump(request.context, request.match["id"])
 
     def inject_network_info(self, request: Request) -> None:
-        self._refuse(request, "inject_network_info")
+        self._operations.inject_network_info(request.context, request.match["id"])
 
     def restore(self, request: Request) -> None:
         self._operations.restore(request.context, request.match["id"])

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Network cards that come to fake guests and go."""
+"""Network cards that come to fake guests and go, and what the guests are told of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nova.virt.fake.host import FakeHost
-from nova.virt.interfaces import Interfaces
+from nova.virt.interfaces import Injection, Interfaces
 from nova.virt.types import Nic
 
 
-class FakeInterfaces(FakeHost, Interfaces):
+class FakeInterfaces(FakeHost, Interfaces, Injection):
     def attach_interface(self, uuid: str, nic: Nic) -> None:
         self.knobs.strike("attach_interface")
         with self.lock:
@@ -24,6 +24,13 @@ class FakeInterfaces(FakeHost, Interfaces):
         with self.lock:
             guest = self.find(uuid)
             guest.nics = [known for known in guest.nics if known["address"] != nic.address]
+            self.guests.save(guest)
+
+    def inject_network_info(self, uuid: str, nics: tuple[Nic, ...]) -> None:
+        self.knobs.strike("inject_network_info")
+        with self.lock:
+            guest = self.find(uuid)
+            guest.nics = [card(nic) for nic in nics]
             self.guests.save(guest)
 
 

@@ -95,3 +95,23 @@ def test_counters_are_asked_of_the_host(api: Api) -> None:
     for version in ("2.47", "2.48"):
         asked = api("GET", f"/servers/{server}/diagnostics", who="admin", version=version)
         assert (asked.status, asked.headers["retry-after"]) == (503, "10")
+
+
+def test_network_information_is_written_into_the_guest(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's part of the call is played here."""
+    card = {"id": "p", "address": "fa:16:3e:00:00:01", "ips": [{"address": "10.0.0.5", "version": 4}]}
+    server, told = api.server(network_info=[card]), dict[str, Any]()
+
+    def take(bus: object, context: object, topic: str, method: str, **call: Any) -> None:
+        told.update(method=method, host=call["server"], **call["args"])
+
+    monkeypatch.setattr(type(api.deps.operations.deps.api_bus), "call", take)
+    assert act(api, server, "injectNetworkInfo", None, who="admin").status == 202
+    assert told == {"method": "inject_network_info", "host": "host1", "uuid": server, "vifs": [card]}
+    assert api("GET", f"/servers/{server}/os-instance-actions").body == {"instanceActions": []}
+    assert act(api, api.server(host="host2"), "injectNetworkInfo", None, who="admin").status == 409
+
+
+def test_a_silent_host_cannot_write_network_information(api: Api) -> None:
+    refused = act(api, api.server(), "injectNetworkInfo", None, who="admin")
+    assert (refused.status, refused.headers["retry-after"]) == (503, "10")

@@ -31,6 +31,9 @@ def make(state: pathlib.Path, host: str = "host1", **fake: Any) -> FakeDriver:
     return driver
 
 
+NIC = Nic(id="p", index=0, address="fa:16:3e:00:00:01", bridge="br", device="tap0")
+
+
 def guest(**changes: Any) -> GuestSpec:
     values: dict[str, Any] = {"uuid": concurrency.uuid4(), "name": "instance-00000001", "display_name": "web <1>",
                               "vcpus": 1, "memory_mb": 128, "root_gb": 1}
@@ -272,3 +275,15 @@ def test_another_distribution_may_bring_a_driver(tmp_path: pathlib.Path, monkeyp
     conf = cfg.ConfigOpts()
     conf([], project="nova", default_config_files=[])
     assert isinstance(registry.load("acme", conf, "h", tmp_path), FakeDriver)
+
+
+def test_a_guest_is_told_of_its_cards(tmp_path: pathlib.Path) -> None:
+    first = make(tmp_path)
+    spec = guest()
+    first.spawn(spec)
+    for nics in ((), (NIC,), (NIC,)):
+        first.inject_network_info(spec.uuid, nics)
+        assert [nic["address"] for nic in first.guests.all()[0].nics] == [nic.address for nic in nics]
+    with pytest.raises(errors.NotFound):
+        first.inject_network_info(concurrency.uuid4(), (NIC,))
+    assert [nic["address"] for nic in make(tmp_path).guests.all()[0].nics] == [NIC.address]
