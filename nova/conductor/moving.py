@@ -22,6 +22,13 @@ from nova.placement import claims
 from nova.workflow import Again, Row, Run
 
 
+def live_spec(conn: sa.Connection, server: Mapping[str, Any], cell_uuid: str, host: str | None, *, force: bool) -> Spec:
+    """What a server that goes elsewhere while it runs asks of the scheduler: the named host, checked unless it is
+    forced, or any other of its cell."""
+    named = {} if host is None else {"force_host": host} if force else {"requested_destination": {"host": host}}
+    return placing.spec_of(conn, server, only_cell=cell_uuid, ignore_hosts=[server["host"]], **named)
+
+
 def claim(conn: sa.Connection, row: Row, decision: Mapping[str, Any], spec: Spec) -> Claimed:
     """Keep what the server holds under the operation's uuid, and claim the first ranked host that has room for it.
     What an earlier attempt claimed for the server, and did not record, is given up first."""

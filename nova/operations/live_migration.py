@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from nova import errors
 from nova.cells import Cell
+from nova.clients.scheduler import SchedulerClient
+from nova.conductor import moving
 from nova.context import RequestContext
 from nova.db.api import cells as mappings
 from nova.db.cell import instances, signals
@@ -22,6 +24,7 @@ from nova.operations.acceptance import (
     host_is_down,
     located,
     refuse_locked,
+    require_ability,
 )
 from nova.store import events, phases
 from nova.store.beginnings import leave_record
@@ -38,7 +41,7 @@ _STATES = {ABORT: ("abort_live_migration", "abort live migration"), FORCE_COMPLE
 @dataclasses.dataclass(frozen=True)
 class Wanted:
     """``host`` None: any. ``block_migration`` None: as the hosts need it. ``force``: the host is not checked.
-    ``checked``: what can be known now is refused now; otherwise the operation says it."""
+    ``checked``: what can be known now is refused now, by the scheduler too; otherwise the operation says it."""
 
     host: str | None = None
     block_migration: bool | None = None
@@ -48,10 +51,11 @@ class Wanted:
 
 
 def live_migrate(deps: Deps, context: RequestContext, uuid: str, wanted: Wanted) -> dict[str, Any]:
-    """The operation's row. Invalid for a host that no one knows in the server's cell, Conflict for lock and state."""
+    """The operation's row. Invalid for a host that no one knows in the server's cell, Conflict for lock and state. One
+    that is ``checked`` is also Invalid when no host would take the server, Unavailable when no scheduler answers."""
     inputs = {"host": wanted.host, "block_migration": wanted.block_migration, "force": wanted.force,
               "disk_over_commit": wanted.disk_over_commit}
-    cell, _ = located(deps, context, uuid)
+    cell, server = located(deps, context, uuid)
     homes = _known(deps, wanted.host) if wanted.host is not None else []
 
     def prepare(conn: sa.Connection, server: dict[str, Any]) -> Prepared:
@@ -61,7 +65,26 @@ def live_migrate(deps: Deps, context: RequestContext, uuid: str, wanted: Wanted)
             _check_host(conn, cell, deps, server, wanted, homes)
         return inputs, {}
 
+    if wanted.checked:
+        refuse_locked(context, server)
+        check_state(server, "live_migrate", _NAME)
+        with cell.database.read() as conn:
+            require_ability(conn, server, LIVE_MIGRATION, _NAME)
+            prepare(conn, server)
+            fresh = instances.get(conn, uuid)
+        if fresh is not None:
+            _rehearse(deps, context, cell, fresh, wanted)
     return accept_at_api(deps, context, uuid, LIVE_MIGRATION, "live_migrate", _NAME, prepare=prepare)
+
+
+def _rehearse(deps: Deps, context: RequestContext, cell: Cell, server: dict[str, Any], wanted: Wanted) -> None:
+    """Have the scheduler say what it would decide. Nothing is counted or claimed, so the operation may yet find it
+    otherwise."""
+    with deps.api.read() as conn:
+        spec = moving.live_spec(conn, server, cell.uuid, wanted.host, force=wanted.force)
+    told = SchedulerClient(deps.api_bus).explain(context, spec, 1)
+    if told["refusal"] is not None:
+        raise errors.Invalid(told["refusal"]["message"])
 
 
 def _known(deps: Deps, host: str) -> list[str]:

@@ -29,7 +29,7 @@ def choose(run: Run) -> Result:
     if wanted == server["host"]:
         raise errors.HostFailure(f"Unable to migrate instance {server['uuid']} to current host {wanted}.", retry=False)
     with env.api.read() as conn:
-        spec = placing.spec_of(conn, server, only_cell=cell.uuid, ignore_hosts=[server["host"]], **_target(run))
+        spec = moving.live_spec(conn, server, cell.uuid, wanted, force=bool(run.inputs.get("force")))
     decision = placing.choose(env, row, spec, fresh=run.tries > 0)
     claimed = env.api.run(lambda conn: moving.claim(conn, row, decision, spec))
     flavor = (server["flavor"] or {}).get("id")
@@ -37,13 +37,6 @@ def choose(run: Run) -> Result:
             "new_instance_type_id": flavor, "image": _image(env, run, server["image_ref"]), "spec": spec,
             "alternates": claimed.alternates, "refused": claimed.refused}
     return Result(data=data | _place(cell, claimed.host), event_data=placing.explained(decision), next="examine")
-
-
-def _target(run: Run) -> dict[str, Any]:
-    host = run.inputs.get("host")
-    if host is None:
-        return {}
-    return {"force_host": host} if run.inputs.get("force") else {"requested_destination": {"host": host}}
 
 
 def _place(cell: Cell, host: dict[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,16 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from oslo_config import cfg
 
 from nova import conf as options
 from nova import errors
 from nova.api.compute.application import Deps, build
 from nova.cells import Cells
+from nova.clients import scheduler as client
 from nova.clients.nudges import Sender
+from nova.conductor.inventory import Inventories
 from nova.context import RequestContext
 from nova.db import api as api_db
 from nova.db import cell as cell_db
@@ -37,6 +40,10 @@ from nova.operations import Operations
 from nova.operations.acceptance import Deps as OperationDeps
 from nova.policy import Policy, compute
 from nova.quota import Quota
+from nova.scheduler import options as scheduling
+from nova.scheduler.cache import HostStateCache
+from nova.scheduler.manager import SchedulerManager
+from nova.scheduler.source import DatabaseSource
 from nova.store.idempotency import KeyStore
 from nova.store.secrets import Sealer
 from nova.store.servers import Servers
@@ -227,3 +234,45 @@ def api(tmp_path: Path) -> Iterator[Api]:
     yield Api(build(deps), conf, database, cell, cell0, deps)
     cells.close()
     database.dispose()
+
+
+@dataclasses.dataclass
+class OneServer:
+    """A bus with the scheduler at its other end."""
+
+    manager: SchedulerManager
+
+    def call(self, context: Any, topic: str, method: str, *, namespace: str, timeout: float,
+             args: dict[str, Any]) -> Any:
+        assert (topic, namespace) == (client.TOPIC, client.NAMESPACE) and timeout
+        return getattr(self.manager, method)(context, **args)
+
+
+@pytest.fixture
+def cloud(api: Api) -> Api:
+    """Hosts with 8 and 2 GiB of memory."""
+    with api.cell.write() as conn:
+        for node in conn.execute(sa.select(compute_nodes.compute_nodes)).mappings().all():
+            memory = 8192 if node["host"] == "host1" else 2048
+            inventory = {"VCPU": {"total": 8}, "MEMORY_MB": {"total": memory}, "DISK_GB": {"total": 100}}
+            compute_nodes.report(conn, node["uuid"], node["host"], node["host"], {
+                **{k: node[k] for k in ("hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "memory_mb",
+                                        "local_gb", "cpu_info", "traits", "supported_instances", "uptime")},
+                "inventory": inventory, "digest": str(uuid.uuid4())})
+        conn.execute(cell_services.services.update().values(last_seen=_FAR))
+    cells, operations = api.deps.cells, api.deps.operations
+    Inventories(api.database, cells).apply()
+    manager = SchedulerManager(api.database, HostStateCache(DatabaseSource(api.database, cells)),
+                               scheduling.from_conf(api.conf))
+    operations.deps = dataclasses.replace(operations.deps, api_bus=OneServer(manager))
+    return api
+
+
+def dump(api: Api) -> dict[str, list[Any]]:
+    """All that is in the databases."""
+    found = {}
+    for name, database, metadata in (("api", api.database, api_db.metadata), ("cell", api.cell, cell_db.metadata)):
+        with database.read() as conn:
+            for table in metadata.sorted_tables:
+                found[f"{name}.{table.name}"] = [tuple(r) for r in conn.execute(sa.select(table))]
+    return found

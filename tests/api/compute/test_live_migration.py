@@ -9,7 +9,7 @@ import pytest
 
 from nova.db.cell.tables import operations as cell_operations
 from nova.db.cell.tables import services
-from tests.api.compute.conftest import Api
+from tests.api.compute.conftest import Api, dump
 
 AUTO = {"host": None, "block_migration": "auto"}
 OLD = {"host": None, "block_migration": False, "disk_over_commit": False}
@@ -41,8 +41,9 @@ def put_down(api: Api, host: str) -> None:
     (AUTO | {"block_migration": False}, "2.104",
      {"host": None, "block_migration": False, "force": False, "disk_over_commit": False})])
 @pytest.mark.parametrize("state, status", [("active", "MIGRATING"), ("paused", "MIGRATING")])
-def test_it_is_accepted_and_recorded(api: Api, body: dict[str, Any], version: str, inputs: dict[str, Any], state: str,
+def test_it_is_accepted_and_recorded(cloud: Api, body: dict[str, Any], version: str, inputs: dict[str, Any], state: str,
                                      status: str) -> None:
+    api = cloud
     server = api.server(vm_state=state)
     assert act(api, server, body, version).status == 202
     row, = opened(api, server)
@@ -61,7 +62,8 @@ def test_a_host_that_nobody_knows_is_refused_at_once(api: Api) -> None:
         assert (refused.status, "could not be found" in str(refused.body)) == (400, True)
 
 
-def test_what_else_is_wrong_with_a_host_is_told_at_once_only_of_old(api: Api) -> None:
+def test_what_else_is_wrong_with_a_host_is_told_at_once_only_of_old(cloud: Api) -> None:
+    api = cloud
     put_down(api, "host2")
     for host, told in (("host1", "to current host"), ("host2", "is unavailable")):
         server = api.server()
@@ -72,6 +74,45 @@ def test_what_else_is_wrong_with_a_host_is_told_at_once_only_of_old(api: Api) ->
     put_down(api, "host1")
     server = api.server()
     assert act(api, server, AUTO, "2.33").status == 400
+    assert act(api, server, AUTO, "2.34").status == 202
+
+
+BIG = {"flavorid": "3", "name": "m1.big", "memory_mb": 4096, "vcpus": 1, "root_gb": 1, "ephemeral_gb": 0, "swap": 0,
+       "rxtx_factor": 1.0, "is_public": True, "extra_specs": {}, "description": None}
+
+
+@pytest.mark.parametrize("body, version", [
+    (OLD, "2.1"), (OLD | {"host": "host2"}, "2.1"), (AUTO, "2.33"), (AUTO | {"host": "host2"}, "2.33"),
+    (AUTO | {"host": "host2", "force": True}, "2.33")])
+def test_when_no_host_has_room_the_reason_is_told_at_once_of_old(cloud: Api, body: dict[str, Any],
+                                                                 version: str) -> None:
+    server = cloud.server(flavor=BIG, memory_mb=4096)
+    before = dump(cloud)
+    refused = act(cloud, server, body, version)
+    message = str(refused.body["badRequest"]["message"])
+    assert refused.status == 400 and message.startswith("No valid host was found."), refused
+    assert "RAM 1 (4096 MB requested, 2048 MB free)" in message
+    assert dump(cloud) == before
+    later = act(cloud, server, AUTO | {"host": body["host"]}, "2.34")
+    assert later.status == 202 and len(opened(cloud, server)) == 1
+
+
+def test_the_question_counts_nothing(cloud: Api) -> None:
+    """Of two that fit once each, both are accepted: who comes first is decided by the claims."""
+    for _ in range(2):
+        assert act(cloud, cloud.server(flavor=BIG | {"memory_mb": 1500}, memory_mb=1500), AUTO, "2.33").status == 202
+
+
+def test_its_state_is_looked_at_before_its_hosts(cloud: Api) -> None:
+    for values, told in (({"vm_state": "stopped"}, "vm_state stopped"), ({"task_state": "rebooting"}, "rebooting")):
+        refused = act(cloud, cloud.server(flavor=BIG, memory_mb=4096, **values), AUTO, "2.33")
+        assert (refused.status, told in str(refused.body)) == (409, True)
+
+
+def test_without_a_scheduler_old_ones_are_to_come_again(api: Api) -> None:
+    server = api.server()
+    assert act(api, server, AUTO, "2.33").status == 503
+    assert opened(api, server) == []
     assert act(api, server, AUTO, "2.34").status == 202
 
 

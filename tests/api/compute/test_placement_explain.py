@@ -3,71 +3,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from nova.clients import scheduler as client
-from nova.conductor.inventory import Inventories
-from nova.db import api as api_db
-from nova.db import cell as cell_db
-from nova.db.cell import compute_nodes
 from nova.db.cell.tables import services
-from nova.scheduler import options
-from nova.scheduler.cache import HostStateCache
-from nova.scheduler.manager import SchedulerManager
-from nova.scheduler.source import DatabaseSource
-from tests.api.compute.conftest import IMAGE, Api
+from tests.api.compute.conftest import IMAGE, Api, dump
 
 PATH = "/os-placement-explain"
 
 
-@dataclasses.dataclass
-class OneServer:
-    """A bus with the scheduler at its other end."""
-
-    manager: SchedulerManager
-
-    def call(self, context: Any, topic: str, method: str, *, namespace: str, timeout: float,
-             args: dict[str, Any]) -> Any:
-        assert (topic, namespace) == (client.TOPIC, client.NAMESPACE) and timeout
-        return getattr(self.manager, method)(context, **args)
-
-
-@pytest.fixture
-def cloud(api: Api) -> Api:
-    """Hosts with 8 and 2 GiB of memory."""
-    with api.cell.write() as conn:
-        for node in conn.execute(sa.select(compute_nodes.compute_nodes)).mappings().all():
-            memory = 8192 if node["host"] == "host1" else 2048
-            inventory = {"VCPU": {"total": 8}, "MEMORY_MB": {"total": memory}, "DISK_GB": {"total": 100}}
-            compute_nodes.report(conn, node["uuid"], node["host"], node["host"], {
-                **{k: node[k] for k in ("hypervisor_type", "hypervisor_version", "host_ip", "vcpus", "memory_mb",
-                                        "local_gb", "cpu_info", "traits", "supported_instances", "uptime")},
-                "inventory": inventory, "digest": str(uuid.uuid4())})
-        conn.execute(services.services.update().values(last_seen=4e9))
-    cells, operations = api.deps.cells, api.deps.operations
-    Inventories(api.database, cells).apply()
-    manager = SchedulerManager(api.database, HostStateCache(DatabaseSource(api.database, cells)),
-                               options.from_conf(api.conf))
-    operations.deps = dataclasses.replace(operations.deps, api_bus=OneServer(manager))
-    return api
-
-
 def body(**values: Any) -> dict[str, Any]:
     return {"server": {"name": "vm", "flavorRef": "2", "imageRef": IMAGE} | values}
-
-
-def dump(api: Api) -> dict[str, list[Any]]:
-    found = {}
-    for name, database, metadata in (("api", api.database, api_db.metadata), ("cell", api.cell, cell_db.metadata)):
-        with database.read() as conn:
-            for table in metadata.sorted_tables:
-                found[f"{name}.{table.name}"] = [tuple(r) for r in conn.execute(sa.select(table))]
-    return found
 
 
 def test_an_administrator_sees_hosts_weights_and_reasons(cloud: Api) -> None:
