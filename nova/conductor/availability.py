@@ -40,7 +40,7 @@ class Availability:
                  retry: float = 30.0, parallel: int = 10, interval: float = 5.0) -> None:
         self._api, self._cells, self._fencing = api, cells, fencing
         self._lease, self._down_after, self._retry, self._parallel = lease, down_after, retry, parallel
-        self._judgement = Judgement(lease, down_after)
+        self.judgement = Judgement(lease, down_after)
         self._periodic = Periodic("availability", interval, self.look)
         self.start, self.stop = self._periodic.start, self._periodic.stop
 
@@ -49,7 +49,7 @@ class Availability:
             fences = host_fences.find(conn)
         for cell in self._cells.with_hosts():
             try:
-                self._judgement.reach(cell.uuid, functools.partial(self._look_into, cell, fences))
+                self.judgement.reach(cell.uuid, functools.partial(self._look_into, cell, fences))
             except errors.Unavailable as e:
                 LOG.warning("failed hosts of cell %s are not looked for now: %s", cell.name, e.message)
 
@@ -83,12 +83,12 @@ class Availability:
     def _may_judge(self, cell: Cell, computes: list[dict[str, Any]], conductors: list[dict[str, Any]]) -> bool:
         """Could we hear for a whole lease, and could the cell's conductors, who write down when they heard a host?"""
         broker, writers = f"broker of {cell.uuid}", f"conductors of {cell.uuid}"
-        if not self._judgement.heard(computes) and cell.bus is not None:
-            self._judgement.reach(broker, cell.bus.check)
+        if not self.judgement.heard(computes) and cell.bus is not None:
+            self.judgement.reach(broker, cell.bus.check)
         else:
-            self._judgement.reach(broker, lambda: None)
-        self._judgement.reach(writers, lambda: self._check_writers(conductors))
-        return self._judgement.may(cell.uuid, broker, writers)
+            self.judgement.reach(broker, lambda: None)
+        self.judgement.reach(writers, lambda: self._check_writers(conductors))
+        return self.judgement.may(cell.uuid, broker, writers)
 
     def _check_writers(self, conductors: list[dict[str, Any]]) -> None:
         """One that was away for long is believed when it is back for a lease: its hosts need a moment, too."""

@@ -232,6 +232,57 @@ def test_nobody_is_fenced_while_the_cell_has_no_conductor_that_could_hear(own: W
     assert fence_of(cloud, host) is None
 
 
+def test_servers_that_find_no_host_now_leave_when_there_is_one(own: Watch) -> None:
+    cloud = own.cloud
+    wants = cloud.boot(flavor=WANTS)[0]
+    host = cloud.wait_state(wants, "active")["host"]
+    others = [service_of(cloud, name)["uuid"] for name in cloud.hosts if name != host]
+    [cell] = cloud.cells.with_hosts()
+
+    def disable(disabled: bool) -> None:
+        with cell.database.write() as conn:
+            for uuid in others:
+                services.update(conn, uuid, disabled=disabled)
+
+    def ended() -> list[str]:
+        own.turns(1)
+        with cloud.api.read() as conn:
+            return [d["state"] for d in host_drains.find(conn, host=host) if d["state"] != "open"]
+
+    disable(True)
+    lost(cloud, host)
+    truth.silence(cloud, host, 60)
+    own.outlet.works = True
+    cloud.wait(ended, what="there was no host for it")
+    disable(False)
+    cloud.wait(lambda: "done" in ended(), what="it is asked again, and leaves")
+    assert truth.settled(cloud, wants)["host"] != host
+
+
+def test_a_host_that_was_held_to_be_off_by_mistake_is_fenced_when_it_fails(own: Watch) -> None:
+    cloud = own.cloud
+    wants = cloud.boot(flavor=WANTS)[0]
+    host = cloud.wait_state(wants, "active")["host"]
+    [cell] = cloud.cells.with_hosts()
+    with cloud.api.write() as conn:
+        host_fences.confirm(conn, host, cell.uuid, service_of(cloud, host)["incarnation"], "A mistake.")
+
+    def forgotten() -> bool:
+        own.turns(1)
+        return fence_of(cloud, host) is None
+
+    cloud.wait(forgotten, what="it speaks, so it needs no fence")
+    own.outlet.works = True
+    lost(cloud, host)
+    truth.silence(cloud, host, 60)
+
+    def left() -> bool:
+        own.turns(1)
+        return truth.settled(cloud, wants)["host"] != host
+
+    cloud.wait(left, what="it was fenced, and its server is elsewhere")
+
+
 def test_a_host_that_signed_off_has_not_failed(own: Watch) -> None:
     cloud = own.cloud
     wants = cloud.boot(flavor=WANTS)[0]

@@ -50,6 +50,14 @@ def attempt(conn: sa.Connection, fence: dict[str, Any], retry: float) -> bool:
         attempts=F.attempts + 1, tried_at=db_now())).rowcount == 1
 
 
+def again(conn: sa.Connection, fence: dict[str, Any], pause: float) -> bool:
+    """Is it time to evacuate once more what could not leave, and is it us who do?"""
+    due = sa.or_(F.tried_at.is_(None), F.tried_at < db_now() - pause)
+    return conn.execute(fences.update().where(
+        F.host == fence["host"], F.state == OVER, F.attempts == fence["attempts"], due).values(
+        state=CONFIRMED, attempts=F.attempts + 1, tried_at=db_now(), updated_at=db_now())).rowcount == 1
+
+
 def settle(conn: sa.Connection, host: str, *, expected: str, state: str, message: str | None) -> bool:
     return conn.execute(fences.update().where(F.host == host, F.state == expected).values(
         state=state, message=message, updated_at=db_now())).rowcount == 1
