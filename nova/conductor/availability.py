@@ -26,6 +26,7 @@ from nova.db.cell.tables import services
 from nova.db.engine import Database
 from nova.db.schema import db_now
 from nova.objects.availability import EVACUATE, policy
+from nova.states import TRANSITIONS
 from nova.store.beginnings import actor_of
 
 LOG = logging.getLogger(__name__)
@@ -130,6 +131,11 @@ class Availability:
             self._evacuate(cell, service, fence, back=back)
         elif fence["state"] == host_fences.EVACUATING:
             self._follow(host)
+        elif not back and service["forced_down"]:
+            self._again(cell, fence)
+        elif back and not service["forced_down"]:
+            LOG.info("host %s is up: when it fails again it is fenced again", host)
+            self._api.run(lambda conn: host_fences.forget(conn, host))
 
     def _fence(self, fence: dict[str, Any]) -> None:
         host = fence["host"]
@@ -182,16 +188,28 @@ class Availability:
             told = found[0]["message"] if found else "The evacuation is not there any more."
             self._over(host, host_fences.EVACUATING, told)
 
+    def _again(self, cell: Cell, fence: dict[str, Any]) -> None:
+        """What could not leave may find a host by now. It is asked less and less often."""
+        left = wanting(cell, fence["host"], ready=True)
+        pause = self._retry * max(1, fence["attempts"])
+        if not left:
+            return
+        if self._api.run(lambda conn: host_fences.again(conn, fence, pause)):
+            LOG.warning("%d servers are still on host %s, which is off: they are evacuated again", len(left),
+                        fence["host"])
+
     def _over(self, host: str, expected: str, message: str) -> None:
         self._api.run(lambda conn: host_fences.settle(conn, host, expected=expected, state=host_fences.OVER,
                                                       message=message))
 
 
-def wanting(cell: Cell, host: str) -> list[str]:
-    """The servers of a host that want to be evacuated when it fails."""
+def wanting(cell: Cell, host: str, *, ready: bool = False) -> list[str]:
+    """The servers of a host that want to be evacuated when it fails; ``ready``: which their state allows, too."""
     t = instances.instances.c
+    allowed = sa.true() if not ready else t.vm_state.in_(sorted(TRANSITIONS["evacuate"].vm_states or ()))
     with cell.database.read() as conn:
-        rows = conn.execute(sa.select(t.uuid, t.metadata, t.flavor).where(t.host == host, t.deleted.is_(False))).all()
+        rows = conn.execute(sa.select(t.uuid, t.metadata, t.flavor).where(
+            t.host == host, t.deleted.is_(False), allowed)).all()
     return [row.uuid for row in rows if policy(row.metadata, row.flavor) == EVACUATE]
 
 
