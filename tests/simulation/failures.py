@@ -28,8 +28,9 @@ WANTS = {KEY: EVACUATE}
 #: What a cloud needs to look for hosts that fail, and to find them soon.
 CONF = {"ha.enabled": True, "ha.fencing": PLUG_IN, "ha.fence_retry": 2.0, "service_down_time": 20.0}
 FOREVER = 10_000.0
-#: Why a server may stay where it was: its state does not allow it, hosts refuse it, or the others are gone now, too.
-STAYS = ("while it is in", "Told to fail", "No valid host")
+#: Why a server may stay where it was: its state does not allow it, or hosts refuse it. That there is no other host at a
+#: moment is none.
+STAYS = ("while it is in", "Told to fail")
 
 
 @dataclasses.dataclass
@@ -186,30 +187,22 @@ class Failures(fencing.Fencing):
             return host_fences.find(conn)
 
     def follow(self, servers: set[str]) -> None:
-        """Wait until the hosts that are away are fenced and left by those of ``servers``, which all want it; those that
-        stay have a reason."""
+        """Wait until the hosts that are away are fenced and left by those of ``servers``, which all want it."""
         chaos, cloud = self.chaos, self.chaos.cloud
         chaos.budget = 0
         for host in [h for h, until in self.away.items() if until - chaos.sim.clock > FOREVER / 2]:
             here = {u for u in servers if (row := cloud.server(u)) and row["host"] == host}
-            if here:
-                cloud.wait(lambda host=host: self._is_over(host), timeout=900, what=f"{host} is fenced and left")
-            self._check_left(host, here)
+            cloud.wait(lambda host=host, here=here: self._have_left(host, here), timeout=900,
+                       what=f"{host} is fenced, and {here} have left it or have a reason")
         self.away.clear()
 
-    def _is_over(self, host: str) -> bool:
-        fence = self.fences().get(host)
-        return fence is not None and fence["state"] == host_fences.OVER
-
-    def _check_left(self, host: str, servers: set[str]) -> None:
+    def _have_left(self, host: str, servers: set[str]) -> bool:
         with self.chaos.cloud.api.read() as conn:
             drains = [d for d in host_drains.find(conn, host=host) if d["kind"] == "evacuation"]
             rows = [row for d in drains for row in host_drains.servers_of(conn, d["uuid"])]
-        told = {row["instance_uuid"]: row["message"] for row in rows if row["state"] == "failed"}
-        for uuid in servers:
-            server = self.chaos.cloud.server(uuid)
-            if server is not None and server["host"] == host:
-                assert any(why in told.get(uuid, "") for why in STAYS), f"{uuid} stays on {host}: {told}, {server}"
+        told = {row["instance_uuid"] for row in rows if any(why in (row["message"] or "") for why in STAYS)}
+        shown = {uuid: server for uuid in servers - told if (server := self.chaos.cloud.server(uuid)) is not None}
+        return all(server["host"] != host and server["task_state"] is None for server in shown.values())
 
 
 def _off(guest: FakeGuest) -> FakeGuest:
