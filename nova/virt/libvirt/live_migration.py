@@ -67,7 +67,8 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             return
         gib = sum(destination["sizes"]) / GIB
         try:
-            migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start, self.pace).run(watch)
+            migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start, self.pace,
+                              post_copy=bool(destination.get("post_copy"))).run(watch)
         except errors.NotFound:
             return
         except errors.NovaError:
@@ -134,7 +135,7 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = o.live_migration_bandwidth
         if o.live_migration_permit_auto_converge:
             flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
-        if o.live_migration_permit_post_copy and destination.get("post_copy"):
+        if destination.get("post_copy"):
             flags |= libvirt.VIR_MIGRATE_POSTCOPY
         if destination["shared"]:
             flags |= libvirt.VIR_MIGRATE_UNSAFE  # libvirt knows few shared file systems; the hosts have tried this one
@@ -186,7 +187,8 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
         uri = self._options.live_migration_uri or f"qemu+{self._options.live_migration_scheme}://%s/system"
         return {"xml": xml, "shared": shared, "copied": [disk.device for disk in copied],
                 "over_base": all(over_base), "uri": uri.replace("%s", address), "data_uri": f"tcp://{address}",
-                "address": address, "post_copy": bool(source.get("post_copy")),
+                "address": address,
+                "post_copy": bool(source.get("post_copy")) and self._options.live_migration_permit_post_copy,
                 "sizes": [guest.memory_mb << 20, *(disk.used for disk in copied)]}
 
     def clear_arrival(self, uuid: str, name: str) -> None:

@@ -48,11 +48,13 @@ def downtimes(most: int, steps: int, delay: float) -> list[tuple[float, int]]:
 
 
 class Job:
-    """``start(dom)`` blocks until the migration is over; None: it is found under way."""
+    """``start(dom)`` blocks until the migration is over; None: it is found under way. ``post_copy``: it was begun so
+    that it can go over to that when it is forced to its end."""
 
     def __init__(self, connection: Connection, uuid: str, conf: cfg.ConfigOpts, gib: float,
-                 start: Callable[[Any], Any] | None, pace: Pace) -> None:
+                 start: Callable[[Any], Any] | None, pace: Pace, *, post_copy: bool = False) -> None:
         self._connection, self._uuid, self._options, self._pace = connection, uuid, conf.libvirt, pace
+        self._post_copy = post_copy
         self._start, self._ended = start, concurrency.Event()
         self._error: Exception | None = None
         self._stats: dict[str, Any] | None = None
@@ -157,8 +159,7 @@ class Job:
     def _force(self) -> None:
         if self._forced:
             return
-        post_copy = self._options.live_migration_permit_post_copy
-        done = self._quietly(lambda dom: dom.migrateStartPostCopy() if post_copy else dom.suspend())
+        done = self._quietly(lambda dom: dom.migrateStartPostCopy() if self._post_copy else dom.suspend())
         self._forced = done is not None
 
     def _quietly(self, work: Callable[[Any], Any]) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import subprocess
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import libvirt
 import pytest
 
 from nova import concurrency, errors
@@ -17,6 +19,7 @@ from nova.virt.libvirt.migration_job import Pace
 from nova.virt.migration import ABORT, FORCE_COMPLETE, Counters, Unwatched, Wishes
 from nova.virt.types import GuestSpec, ImageSource, PowerState
 from tests.contract.drivers.harness import Harness, eventually, serve_image
+from tests.services import tinyguest
 from tests.services.files import FileServer
 from tests.services.libvirtd import Libvirtd
 
@@ -235,6 +238,53 @@ def test_it_tells_how_far_it_is_and_can_be_forced(pair: Pair) -> None:
     assert all(c.memory_remaining <= c.memory_total and c.disk_remaining <= c.disk_total for c in watch.reports)
     assert max(c.memory_total + c.disk_total for c in watch.reports) >= _LOAD
     assert pair.destination.arrived(guest.uuid)
+
+
+@pytest.mark.parametrize("pair", ["libvirt"], indirect=True)
+def test_forced_to_its_end_it_goes_over_to_post_copy_where_both_hosts_permit_it(pair: Pair) -> None:
+    """A guest that writes faster than its memory is sent."""
+    guest = pair.guest()
+    pair.source.spawn(guest)
+    pair.source.power_off(guest.uuid)
+    make_busy(pair.source.hypervisor.directory(guest.uuid))
+    said = len(pair.source.console_log(guest.uuid, None))
+    pair.source.power_on(guest.uuid)
+    eventually(lambda: tinyguest.GREETING in pair.source.console_log(guest.uuid, None)[said:])
+    pair.source.hypervisor.conf.set_override("live_migration_bandwidth", 4, "libvirt")
+    for host in (pair.source, pair.destination):
+        assert not pair.prepared(guest)["post_copy"]
+        host.hypervisor.conf.set_override("live_migration_permit_post_copy", True, "libvirt")
+    there = pair.prepared(guest)
+    with listening(pair.source.hypervisor) as heard:
+        pair.source.migrate(guest.uuid, there, WISHES, Watch(FORCE_COMPLETE))
+        eventually(lambda: libvirt.VIR_DOMAIN_EVENT_STOPPED in [event for event, _ in heard])
+    assert (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY) in heard
+    assert pair.destination.info(guest.uuid).power_state is PowerState.RUNNING
+    pair.destination.welcome(guest)
+    pair.source.see_off(guest.uuid, guest.name, there)
+    assert pair.where(guest) == (False, True)
+
+
+def make_busy(directory: pathlib.Path) -> None:
+    """Have the guest, which is off, boot into writing its memory."""
+    sector = directory / "sector"
+    sector.write_bytes(tinyguest.boot_sector(busy=True))
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", f"write -s {sector} 0 512", directory / "disk"], check=True,
+                   timeout=120, capture_output=True)
+    sector.unlink()
+
+
+@contextlib.contextmanager
+def listening(hypervisor: Any) -> Iterator[list[tuple[int, int]]]:
+    """What libvirt says of the lives of guests there: (event, detail)."""
+    heard: list[tuple[int, int]] = []
+    conn = libvirt.open(hypervisor.connection.uri)
+    try:
+        conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                    lambda conn, dom, event, detail, opaque: heard.append((event, detail)), None)
+        yield heard
+    finally:
+        conn.close()
 
 
 def test_a_migration_that_nobody_watches_any_more_is_found_again(pair: Pair) -> None:
