@@ -47,7 +47,7 @@ class Janitor:
                  down_after: float = 60.0, retention: float = 30 * 86400.0) -> None:
         self._orchestrator, self._sender = orchestrator, sender
         self._retention = retention
-        self._judgement = Judgement(lease, down_after)
+        self.judgement = Judgement(lease, down_after)
         self._nudged: dict[tuple[str, int], float] = {}
         self._purged_at = 0.0
         # The first scan at once: what a former self had in hand waits for nothing else.
@@ -70,7 +70,7 @@ class Janitor:
 
     def _guarded(self, where: str, scan: Any) -> None:
         try:
-            self._judgement.reach(where, scan)
+            self.judgement.reach(where, scan)
         except errors.Unavailable as e:
             LOG.warning("the janitor could not look into %s: %s", where, e.message)
 
@@ -84,14 +84,14 @@ class Janitor:
         with database.read() as conn:
             if not tables.any_open(conn):
                 return
-            lease = self._judgement.limit(services.list(conn))
+            lease = self.judgement.limit(services.list(conn))
             due = tables.abandoned(conn, level="api", lease=lease)
             due += tables.lost(conn, owner=owner, running=running)
             late = tables.overdue(conn) if cell is None else []
         for row in late:
             self._bury(database, row)
         rows = [r for r in due if r["uuid"] not in running]
-        if not self._judgement.may(where):
+        if not self.judgement.may(where):
             rows = [r for r in rows if r["owner"] in (None, owner) or r["orphaned"]]
         if rows:
             self._orchestrator.look(cell.uuid if cell else None, [[r["uuid"], r["epoch"]] for r in rows])
@@ -124,16 +124,16 @@ class Janitor:
             if not cell_operations.any_open(conn):
                 self._hearing(cell, computes)
                 return
-            lease = self._judgement.limit(computes)
+            lease = self.judgement.limit(computes)
             down = {s["host"] for s in computes if s["age"] > lease}
-            dead = {s["host"] for s in computes if self._judgement.is_down(s)}
+            dead = {s["host"] for s in computes if self.judgement.is_down(s)}
             due = cell_operations.abandoned(conn, level="host", lease=lease)
             deletes = {step: cell_operations.abandoned(conn, level="host", lease=lease, action=action)
                        for action, step in _WITHOUT_HOST.items()} if down else {}
             creates = cell_operations.abandoned(conn, level="host", lease=lease, action="create") if dead else []
             overdue = cell_operations.overdue(conn)
         self._nudge_hosts(cell, [r for r in due if r["host"] not in down])
-        if self._judgement.may(cell.uuid, self._hearing(cell, computes)):
+        if self.judgement.may(cell.uuid, self._hearing(cell, computes)):
             for step, rows in deletes.items():
                 self._take_back(cell, [r for r in rows if r["host"] in down], step)
             self._send_elsewhere(cell, [r for r in creates if r["host"] in dead])
@@ -147,9 +147,9 @@ class Janitor:
     def _hearing(self, cell: Cell, computes: list[dict[str, Any]]) -> str:
         """Hosts speak through the cell's broker. It is asked when none of them was heard lately."""
         broker = f"broker of {cell.uuid}"
-        ask = (lambda: None) if not computes or self._judgement.heard(computes) else cell.bus.check
+        ask = (lambda: None) if not computes or self.judgement.heard(computes) else cell.bus.check
         try:
-            self._judgement.reach(broker, ask)
+            self.judgement.reach(broker, ask)
         except errors.Unavailable as e:
             LOG.warning("nobody of cell %s is judged now: %s", cell.name, e.message)
         return broker

@@ -18,20 +18,21 @@ class Judgement:
     def __init__(self, lease: float, down_after: float,
                  clock: Callable[[], float] = lambda: concurrency.monotonic()) -> None:
         self._lease, self._down_after, self._clock = lease, down_after, clock
-        self._since: dict[str, float] = {}
+        #: What can be reached, and since when by the clock.
+        self.since: dict[str, float] = {}
 
     def reach(self, what: str, attempt: Callable[[], Any]) -> None:
         """Make an attempt at ``what`` (a database, a broker) and remember since when that works without a break."""
         try:
             attempt()
         except errors.Unavailable:
-            self._since.pop(what, None)
+            self.since.pop(what, None)
             raise
-        self._since.setdefault(what, self._clock())
+        self.since.setdefault(what, self._clock())
 
     def may(self, *needed: str) -> bool:
         """Leases are only held against others by who has himself had all that is needed for a whole one."""
-        return all(self._clock() - self._since.get(what, self._clock()) >= self._lease for what in needed)
+        return all(self._clock() - self.since.get(what, self._clock()) >= self._lease for what in needed)
 
     def limit(self, services: Iterable[dict[str, Any]]) -> float:
         """After how many seconds of silence an owner counts as gone. When several fall silent at once, more than a

@@ -139,11 +139,14 @@ def test_a_server_in_that_state_is_deleted(make_cloud: Callable[..., Cloud], the
 def test_the_record_follows_a_guest_that_does_it_by_itself(cloud: Cloud, uuid: str, there: str, back: str, state: str,
                                                            power: int) -> None:
     driver = driver_of(cloud, uuid)
+    truth.out_of_hand(cloud, uuid)
     getattr(driver, there)(uuid)
     assert cloud.wait_state(uuid, state)["power_state"] == power
+    truth.out_of_hand(cloud, uuid)
     getattr(driver, back)(uuid)
     assert cloud.wait_state(uuid, "active")["power_state"] == 1
     do(cloud, there, uuid)
     cloud.wait_state(uuid, state)
+    truth.out_of_hand(cloud, uuid)
     driver.guest_stops(uuid)
     assert cloud.wait_state(uuid, "stopped")["power_state"] == 4

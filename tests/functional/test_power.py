@@ -140,6 +140,7 @@ def test_a_guest_that_stops_by_itself_makes_its_server_stopped(cloud: Cloud) -> 
     first, second = cloud.boot(count=2)
     for uuid, crashed, power in ((first, False, 4), (second, True, 6)):
         host = cloud.wait_state(uuid, "active")["host"]
+        truth.out_of_hand(cloud, uuid)
         cloud.hosts[host].manager.driver.guest_stops(uuid, crashed=crashed)
         assert cloud.wait_state(uuid, "stopped")["power_state"] == power
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova.cmd.wiring.control import CellConductorService
+from nova.cmd.wiring.control import CellConductorService, OrchestratorService
 from nova.conductor.audit import Auditor
+from nova.conductor.availability import Availability
+from nova.conductor.janitor import Janitor
 from nova.db.api import cells as mappings
 from nova.db.api import networks, placement, quotas
 from nova.db.api.tables import operations as api_operations
@@ -70,8 +72,27 @@ def write_heartbeats(cloud: Cloud) -> None:
             service.heartbeats.flush()
 
 
+def out_of_hand(cloud: Cloud, uuid: str) -> None:
+    """Wait until no host has an operation or check of the server in hand: what its guest does now, it does by itself."""
+    turns = [service.manager._turns for service in cloud.hosts.values()]
+    cloud.wait(lambda: not any(turn.busy(uuid) for turn in turns), what="all hosts have done with the server")
+
+
+def let_pass(cloud: Cloud, seconds: float) -> None:
+    """As if all that orchestrators judge others by had worked for so much longer: nobody is judged by who began a
+    moment ago."""
+    for service in cloud.services:
+        if isinstance(service, OrchestratorService):
+            for judge in (service.janitor, *service.keepers):
+                if isinstance(judge, Janitor | Availability):
+                    since = judge.judgement.since
+                    since.update({what: at - seconds for what, at in list(since.items())})
+
+
 def silence(cloud: Cloud, host: str, seconds: float) -> None:
-    """As if the host had not been heard for so much longer. Whose line is not cut is heard again soon."""
+    """As if so many seconds had passed in which all but this host was heard. Whose line is not cut is heard again
+    soon."""
+    let_pass(cloud, seconds)
     write_heartbeats(cloud)
     s = cell_services.services
     for cell in cloud.cells.with_hosts():
