@@ -73,7 +73,7 @@ def write_heartbeats(cloud: Cloud) -> None:
 
 
 def out_of_hand(cloud: Cloud, uuid: str) -> None:
-    """Wait until no host has an operation or check of the server in hand: what its guest does now, it does by itself."""
+    """Wait until no host has an operation or check of it in hand: what its guest does now, it does by itself."""
     turns = [service.manager._turns for service in cloud.hosts.values()]
     cloud.wait(lambda: not any(turn.busy(uuid) for turn in turns), what="all hosts have done with the server")
 
