@@ -109,6 +109,10 @@ class ServiceTables:
             t.c.host == sa.bindparam("b_host"), t.c.binary == sa.bindparam("b_binary"), t.c.forced_down.is_(False),
             t.c.last_seen > db_now() - sa.bindparam("b_lease", type_=sa.Double))
 
+    def is_heard(self, conn: sa.Connection, host: str, binary: str, lease: float) -> bool:
+        """Does it speak, whatever is said of it?"""
+        return any(row["last_seen"] and row["age"] <= lease for row in self.list(conn, host=host, binary=binary))
+
     def is_down(self, conn: sa.Connection, host: str, binary: str, down_after: float) -> bool:
         """Is it said to be down, or has it been silent for so many seconds? One that signed off has, from the moment of
         that on. One that was never there is down."""

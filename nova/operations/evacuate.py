@@ -17,8 +17,9 @@ from nova.workflow.operations import EVACUATE
 
 
 def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *, force: bool = False,
-             stopped: bool = False, password: str | None = None) -> dict[str, Any]:
+             stopped: bool = False, password: str | None = None, unheard: bool = False) -> dict[str, Any]:
     """``force``: without asking the filters whether ``host`` will do. ``stopped``: the guest is built and not started.
+    ``unheard``: only if its host says nothing, for one that was started again may have started its guests, too.
     Returns the operation. Raises Invalid for a host that is not down, or a target that cannot be one."""
     cell, server = located(deps, context, uuid)
     check_state(server, "evacuate", "evacuate")
@@ -28,6 +29,8 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
     def prepare(conn: sa.Connection, fresh: dict[str, Any]) -> Prepared:
         if not services.is_down(conn, fresh["host"], "nova-compute", deps.down_after):
             raise errors.Invalid(f"Compute service of {fresh['host']} is still in use.")
+        if unheard and services.is_heard(conn, fresh["host"], "nova-compute", deps.lease):
+            raise errors.Conflict(f"Host {fresh['host']} was started again: the server stays there.")
         kept = {"vm_state": fresh["vm_state"], "compute_uuid": fresh["compute_uuid"],
                 "zone": fresh["availability_zone"]}
         runs = fresh["vm_state"] != states.STOPPED and not stopped

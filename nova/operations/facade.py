@@ -153,8 +153,9 @@ class Operations:
         rebuilding.rebuild(self.deps, context, uuid, request)
 
     def evacuate(self, context: RequestContext, uuid: str, host: str | None = None, *, force: bool = False,
-                 stopped: bool = False, password: str | None = None) -> dict[str, Any]:
-        return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped, password=password)
+                 stopped: bool = False, password: str | None = None, unheard: bool = False) -> dict[str, Any]:
+        return evacuation.evacuate(self.deps, context, uuid, host, force=force, stopped=stopped, password=password,
+                                   unheard=unheard)
 
     # -- interfaces ----------------------------------------------------------------------------------------------------
     def attach_interface(self, context: RequestContext, uuid: str, *, network: str | None = None,

@@ -12,6 +12,7 @@ from nova.placement import claims
 from tests.functional import stories, truth
 from tests.simulation import matrix
 from tests.simulation.chaos import Chaos
+from tests.simulation.failures import CONF, WANTS, Failures
 
 
 def good(chaos: Chaos) -> None:
@@ -147,3 +148,30 @@ def test_an_evacuation_that_fails_leaves_the_claim_where_the_server_is(simulate:
         chaos.check([uuid], set())
 
     simulate(1, story, hosts=3)
+
+
+def test_a_host_that_returns_in_the_middle_keeps_what_has_not_left(simulate: Callable[..., object]) -> None:
+    """Its guests start with it, so nobody may start them elsewhere any more."""
+    def story(chaos: Chaos) -> None:
+        cloud, failures = chaos.cloud, Failures(chaos)
+        failures.begin()
+        dies = chaos.sim.crash
+        servers = cloud.boot(count=12, metadata=WANTS)
+        homes = [cloud.wait_state(uuid, "active")["host"] for uuid in servers]
+        failed = max(set(homes), key=homes.count)
+
+        def passed(label: str, node: str) -> bool:
+            if label == "step:evacuate.rebuild:before" and failed in chaos.down:
+                chaos.down[failed] = chaos.sim.clock
+            return dies(label, node)
+
+        chaos.sim.crash = passed
+        failures.switch_off(failed)
+        chaos.down[failed] = chaos.sim.clock + 1000
+        cloud.wait(lambda: failed not in chaos.down and not chaos.open_drains() and not chaos.open_fences()
+                   and not chaos.open_rows(), timeout=300)
+        chaos.settle()
+        assert {cloud.server(uuid)["host"] for uuid in servers} == {"host1", "host2", "host3"}  # type: ignore[index]
+        chaos.check(servers, set())
+
+    simulate(1, story, hosts=3, options=CONF | {"ha.parallel": 1, "resume_guests_state_on_host_boot": True})

@@ -36,7 +36,7 @@ class OperationsMover:
         return self._operations.confirm_resize(context, uuid)
 
     def evacuate(self, context: RequestContext, uuid: str) -> Any:
-        return self._operations.evacuate(context, uuid)
+        return self._operations.evacuate(context, uuid, unheard=True)
 
     def shelve_offload(self, context: RequestContext, uuid: str) -> Any:
         return self._operations.shelve_offload(context, uuid)
