@@ -195,6 +195,7 @@ def test_a_dead_host_does_not_hold_it_up_and_cleans_up_when_it_returns(cloud: Cl
     host = cloud.wait_state(uuid, "active")["host"]
     cloud.stop_host(host)
     cloud.operations.delete(cloud.context(), uuid)
+    truth.silence(cloud, host, 60)
     cloud.wait_gone(uuid)
     cloud.wait(lambda: truth.usage(cloud) == {})
     cloud.start_host(host, cloud.cells_of_hosts[host])

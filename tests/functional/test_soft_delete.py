@@ -84,6 +84,7 @@ def test_one_whose_host_is_down_is_reclaimed_without_it(cloud: Cloud) -> None:
     cell = cloud.cells_of_hosts[host]
     cloud.stop_host(host)
     reclaimer(cloud.cells, cloud.sender, keep=-1, lease=float(cloud.conf.lease)).look()
+    truth.silence(cloud, host, 60)
     cloud.wait_gone(uuid)
     cloud.start_host(host, cell)
     cloud.wait(lambda: not truth.guests(cloud), what="the host has removed what was deleted")
@@ -173,6 +174,7 @@ def test_with_its_host_down_it_is_kept_and_its_guest_stopped_later(cloud: Cloud)
     cell = cloud.cells_of_hosts[host]
     cloud.stop_host(host)
     cloud.operations.delete(cloud.context(), uuid)
+    truth.silence(cloud, host, 60)
     cloud.wait_state(uuid, "soft-delete")
     assert truth.usage(cloud) == {}
     cloud.start_host(host, cell)
