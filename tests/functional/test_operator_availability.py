@@ -267,8 +267,10 @@ def test_a_host_that_was_held_to_be_off_by_mistake_is_fenced_when_it_fails(own: 
     with cloud.api.write() as conn:
         host_fences.confirm(conn, host, cell.uuid, service_of(cloud, host)["incarnation"], "A mistake.")
 
+    patient = Availability(cloud.api, cloud.cells, own.outlet, lease=600.0, down_after=6000.0)
+
     def forgotten() -> bool:
-        own.turns(1)
+        patient.look()
         return fence_of(cloud, host) is None
 
     cloud.wait(forgotten, what="it speaks, so it needs no fence")
