@@ -51,6 +51,7 @@ from nova.virt import interfaces
 from nova.virt.fake.driver import FakeDriver
 from nova.web.idempotency import Idempotency
 from tests.api import coverage
+from tests.functional.cloud import make_tables
 
 #: Of host1; host2 can do nothing that a host need not do.
 ABILITIES = [interface.__name__ for interface in interfaces.ABILITIES if issubclass(FakeDriver, interface)]
@@ -171,9 +172,9 @@ def server_row(project: str, **values: Any) -> dict[str, Any]:
     return row | values
 
 
-def _database(path: Path, metadata: Any, name: str) -> Database:
+def _database(path: Path, package: Any, name: str) -> Database:
     database = Database(f"sqlite:///{path}", name=name, synchronous="OFF")
-    metadata.create_all(database.engine)
+    make_tables(database, package)
     return database
 
 
@@ -214,9 +215,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
     options.register_all(conf)
     conf([], default_config_files=[], default_config_dirs=[])
     conf.set_override("attach_timeout", 0, "api")
-    database = _database(tmp_path / "api.sqlite", api_db.metadata, "api")
-    cell = _database(tmp_path / "cell1.sqlite", cell_db.metadata, "cell1")
-    cell0 = _database(tmp_path / "cell0.sqlite", cell_db.metadata, "cell0")
+    database = _database(tmp_path / "api.sqlite", api_db, "api")
+    cell = _database(tmp_path / "cell1.sqlite", cell_db, "cell1")
+    cell0 = _database(tmp_path / "cell0.sqlite", cell_db, "cell0")
     _fill(database, cell, cell0)
     opened = {mappings.CELL0_UUID: cell0, CELL1: cell}
     cells = Cells(database, lambda row: (opened[row["uuid"]], SilentBus()))

@@ -15,12 +15,13 @@ import pytest
 from nova import errors
 from nova.api.placement.app import make_app
 from nova.context import RequestContext
-from nova.db.api import metadata
+from nova.db import api as api_db
 from nova.db.engine import Database
 from nova.policy import Policy
 from nova.policy import placement as rules
 from nova.web.server import Server
 from nova.web.urlmap import URLMap
+from tests.functional.cloud import make_tables
 
 USERS = {
     "root": RequestContext(user_id="u-root", project_id="p-root", roles=("admin",), is_admin=True),
@@ -63,7 +64,7 @@ Connect = Callable[..., Client]
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     db = Database(f"sqlite:///{tmp_path / 'api.sqlite'}", synchronous="OFF")
-    metadata.create_all(db.engine)
+    make_tables(db, api_db)
     yield db
     db.dispose()
 

@@ -20,7 +20,7 @@ from nova.rpc.bus import OsloBus
 from nova.rpc.envelope import NullSigner
 from nova.rpc.envelope import Sender as BusSender
 from nova.store.cell import CellStore
-from tests.functional.cloud import all_tables, make_conf
+from tests.functional.cloud import make_conf, make_tables
 
 #: Longer than any pause of a busy machine: who is to be silent for longer is made so.
 LEASE = 300.0
@@ -86,7 +86,7 @@ class Bench:
 def bench(request: pytest.FixtureRequest, make_database: Callable[..., str]) -> Iterator[Bench]:
     kind = "sqlite" if request.param == "rpc" else request.param
     database = Database(make_database(kind, "cell"), name="cell")
-    all_tables(nova.db.cell).create_all(database.engine)
+    make_tables(database, nova.db.cell)
     trusted = CellStore(database, lease=LEASE)
     try:
         if request.param != "rpc":
