@@ -54,16 +54,27 @@ def boot(cloud: Cloud, context: RequestContext) -> str:
     return uuid
 
 
+def patiently(work: Callable[[], object]) -> None:
+    """Again while the database has no room for so many on a busy machine, as clients and conductors do."""
+    while True:
+        try:
+            work()
+        except errors.Unavailable:
+            concurrency.sleep(0.5)
+        else:
+            return
+
+
 def delete(cloud: Cloud, context: RequestContext, uuid: str) -> None:
     """Accepted, and carried out as a conductor does."""
-    cloud.operations.delete(context, uuid)
+    patiently(lambda: cloud.operations.delete(context, uuid))
 
     def withdraw(conn: sa.Connection) -> None:
         record = api_operations.open_of(conn, uuid)[0]
         conductor_delete._release_all(conn, row_of(record))
         mappings.delete_build_request(conn, uuid)
 
-    cloud.api.run(withdraw)
+    patiently(lambda: cloud.api.run(withdraw))
 
 
 def recount(cloud: Cloud, project: str, user: str | None = None) -> dict[str, int]:
