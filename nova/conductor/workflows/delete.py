@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors
 from nova.cells.directory import CELL0
+from nova.conductor import placing
 from nova.conductor.environment import Environment
 from nova.db.api import cells as mappings
 from nova.db.api import quotas, server_groups
@@ -23,8 +23,7 @@ from nova.workflow.operations import DELETE, DELETE_UNPLACED
 
 def _release_all(conn: sa.Connection, row: Row) -> None:
     """Ports, claim, quota charge and mapping of a server, in one transaction; repeating it changes nothing."""
-    if not mappings.raise_fence(conn, row.instance_uuid, row.epoch):
-        raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
+    placing.fence(conn, row)
     allocation.release(conn, row.instance_uuid)
     for consumer in (row.instance_uuid, *row.inputs.get("moves", ())):
         claims.release(conn, consumer)

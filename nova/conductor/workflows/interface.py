@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from nova import errors
+from nova.conductor import placing
 from nova.conductor.environment import Environment
-from nova.db.api import cells as mappings
 from nova.db.cell import instances
 from nova.networks import allocation, documents
 from nova.workflow import Result, Row, Run
@@ -24,7 +24,7 @@ def allocate(run: Run) -> Result:
     host = _server(env, row)["host"]
 
     def acquire(conn: sa.Connection) -> list[documents.Document]:
-        _fence(conn, row)
+        placing.fence(conn, row)
         allocation.attach(conn, instance_uuid=row.instance_uuid, project_id=row.project_id, host=host,
                           port_uuid=wanted["port_id"], wanted=wanted.get("wanted"), tag=wanted.get("tag"))
         return documents.network_info(conn, [row.instance_uuid])[row.instance_uuid]
@@ -56,13 +56,8 @@ def release(run: Run) -> Result:
     return Result()
 
 
-def _fence(conn: sa.Connection, row: Row) -> None:
-    if not mappings.raise_fence(conn, row.instance_uuid, row.epoch):
-        raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
-
-
 def _release(conn: sa.Connection, row: Row, port: str) -> None:
-    _fence(conn, row)
+    placing.fence(conn, row)
     allocation.detach(conn, row.instance_uuid, port)
 
 

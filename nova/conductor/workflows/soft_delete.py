@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from nova import concurrency, errors, states
 from nova.cells import Cell
+from nova.conductor import placing
 from nova.conductor.environment import Environment
 from nova.conductor.workflows.delete import forget_images
 from nova.conductor.workflows.shelve import SHELVED_KEYS
@@ -25,14 +26,9 @@ _PAST = frozenset({"resized_from", DELETED_FROM, *SHELVED_KEYS})
 _WITH_A_PAST = frozenset({states.RESCUED, states.RESIZED, states.SHELVED})
 
 
-def _fence(conn: sa.Connection, row: Row) -> None:
-    if not mappings.raise_fence(conn, row.instance_uuid, row.epoch):
-        raise errors.Stale(f"Server {row.instance_uuid} has another owner.")
-
-
 def _release(conn: sa.Connection, row: Row) -> None:
     """The charge stands in the mapping, so it is released once."""
-    _fence(conn, row)
+    placing.fence(conn, row)
     for consumer in row.inputs.get("moves", ()):
         claims.release(conn, consumer)
     charge = mappings.uncharge(conn, row.instance_uuid)
@@ -93,7 +89,7 @@ def charge(run: Run) -> Result:
     quota, amounts = env.quota, run.inputs["charge"]
 
     def take(conn: sa.Connection) -> None:
-        _fence(conn, row)
+        placing.fence(conn, row)
         if mappings.recharge(conn, row.instance_uuid, amounts):
             quota.charge(conn, row.project_id, amounts, user_id=run.inputs["user_id"])
 
