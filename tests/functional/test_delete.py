@@ -95,6 +95,7 @@ def test_between_the_choice_of_a_host_and_the_making_known(cloud: Cloud, where: 
         cloud.operations.delete(cloud.context(), uuid)
         cloud.wait(lambda: truth.mapping(cloud, uuid)["charge"] is None)
     cloud.wait_gone(uuid)
+    cloud.wait(lambda: not cloud.orchestrator.orchestrator.running, what="who was overtaken has found out")
     cloud.wait(lambda: truth.cell_row(cloud, uuid) is None, what="the copy is removed")
     truth.nothing_left(cloud)
 
@@ -106,6 +107,7 @@ def test_while_it_is_buried_in_cell0(cloud: Cloud, where: str, pauses: Pauses) -
         hold.reached()
         cloud.operations.delete(cloud.context(), uuid)
         cloud.wait(lambda: truth.mapping(cloud, uuid)["charge"] is None)
+    cloud.wait(lambda: not cloud.orchestrator.orchestrator.running, what="who was overtaken has found out")
     cloud.wait(lambda: truth.cell_row(cloud, uuid) is None, what="the copy is removed")
     truth.nothing_left(cloud)
 
