@@ -15,8 +15,10 @@ PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-sys
     udhcpc procps systemd graphviz mtools dosfstools syslinux syslinux-common e2fsprogs openssh-client genisoimage
     ovmf swtpm swtpm-tools)
 HARD_LIMIT=5400 # seconds, for the whole run
-# Suites whose tests share nothing but the session's servers run in two workers.
+# Suites whose tests share nothing but the session's servers run in two workers, and so do those whose files do: the
+# machines and the cloud that are made for one file are that worker's own.
 PARALLEL=" unit contract functional simulation api architecture "
+PARALLEL_FILES=" integration "
 
 usage() {
     sed -n '3,7s/^# \?//p' "$0"
@@ -60,6 +62,7 @@ prepare() {
 run_pytest() {
     local suite=$1 arguments=()
     [[ $PARALLEL != *" $suite "* ]] || arguments+=(-n 2 --dist worksteal)
+    [[ $PARALLEL_FILES != *" $suite "* ]] || arguments+=(-n 2 --dist loadfile)
     [ "$(id -u)" = 0 ] || arguments+=(-m 'not root')
     # Where CI is set, pytest shows long values whole.
     env -u CI -u BUILD_NUMBER timeout --signal=TERM --kill-after=120 $((HARD_LIMIT - SECONDS + began)) \

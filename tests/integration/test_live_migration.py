@@ -5,7 +5,6 @@ they were when the move is aborted."""
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,22 +33,24 @@ def admin(cloud: TwoHosts, guest_image: Path) -> Users:
     return users
 
 
-def type_in(cloud: TwoHosts, host: str, server: str, *lines: str) -> None:
-    """At the guest's serial console."""
+def type_in(cloud: TwoHosts, host: str, server: str, *lines: tuple[str, bytes]) -> None:
+    """At the guest's serial console: each line, once the guest has answered the one before."""
     with cloud.sites[host].hypervisor() as conn:
         stream = conn.newStream(0)
         conn.lookupByUUIDString(server).openConsole(None, stream, 0)
-        for line in lines:
+        for line, answer in lines:
             stream.send(line.encode() + b"\n")
-            time.sleep(2)
+            heard = b""
+            while answer not in heard:
+                heard += stream.recv(1024)
         stream.abort()
 
 
 def counting(cloud: TwoHosts, admin: Users, name: str) -> str:
     """A server whose guest counts on its console, ten times a second."""
     server = admin.boot(name)
-    type_in(cloud, "compute1", server, "root", "guest",
-            "i=0; while true; do i=$((i+1)); echo tick''=$i; usleep 100000; done &")
+    type_in(cloud, "compute1", server, ("root", b"assword:"), ("guest", b"# "), (
+        "i=0; while true; do i=$((i+1)); echo tick''=$i; usleep 100000; done &", b"tick="))
     eventually(lambda: len(ticks(admin, server)) > 5, "the guest counts")
     return server
 
