@@ -14,8 +14,6 @@ import nova.operations
 from nova import errors, states
 from nova.operations.facade import Operations
 from nova.operations.refusals import REFUSALS
-from nova.virt import interfaces
-from nova.virt.fake.driver import FakeDriver
 
 OPERATIONS = Path(inspect.getfile(nova.operations)).parent
 FRONTS = Path(inspect.getfile(nova.api)).parent
@@ -50,15 +48,6 @@ def test_a_refusal_is_told_in_the_words_of_the_api(what: str) -> None:
     error = refusal.told(UUID)
     assert isinstance(error, errors.NovaError) and error.http in (400, 404, 409, 501)
     assert error.message.startswith(f"Cannot '{refusal.name}' instance {UUID}: ") and error.message.endswith(".")
-    if isinstance(refusal.lacks, type):
-        assert getattr(interfaces, refusal.lacks.__name__) is refusal.lacks
-
-
-@pytest.mark.parametrize("what", sorted(w for w, r in REFUSALS.items() if isinstance(r.lacks, type)))
-def test_no_driver_has_the_ability_that_is_said_to_be_missing(what: str) -> None:
-    lacks = REFUSALS[what].lacks
-    assert isinstance(lacks, type)
-    assert not issubclass(FakeDriver, lacks)
 
 
 def test_the_operations_offer_what_is_not_refused() -> None:
