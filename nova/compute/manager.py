@@ -31,6 +31,8 @@ from nova.workflow import Row, Runner, Workflows
 LOG = logging.getLogger(__name__)
 #: Seconds between two attempts to register: at the start of a whole site hosts come before their conductor.
 _REGISTER_AGAIN = 0.5
+#: Operations that make a guest here, and may be sent elsewhere meanwhile.
+_BUILDING = ("create", "unshelve")
 
 
 class ComputeManager:
@@ -215,7 +217,7 @@ class ComputeManager:
         self._runner.run(row, environment)
         if row.state not in ("open", "undoing") or (row.level, row.host) != ("host", self.settings.host):
             self._recent.end(operation.uuid, operation.epoch)
-        elif operation.action == "create":
+        elif operation.action in _BUILDING:
             self._reconciler.remove_if_stranger(operation.instance_uuid)
         if operation.action == "delete" and row.level == "api":
             self._epochs.forget(operation.instance_uuid)

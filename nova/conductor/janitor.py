@@ -181,7 +181,7 @@ class Janitor:
                     self._orchestrator.look(cell.uuid, [[row["uuid"], row["epoch"] + 1]])
 
     def _go_on_without(self, cell: Cell, row: dict[str, Any], sure: int) -> bool:
-        """A move goes on without a host that says nothing, if there is a way."""
+        """A move or an unshelve goes on without a host that says nothing, if there is a way."""
         way = silence.way_out(row, sure)
         if way is None:
             return False

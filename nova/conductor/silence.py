@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a move while one of its hosts says nothing: a pure function of its row, as a table.
+"""What becomes of a move or an unshelve while one of its hosts says nothing: a pure function of its row, as a table.
 
 Before the guest leaves, a silent destination is passed over or left to clean up after itself when it is back. Whether a
 guest has left a silent source, the destination tells. What is left at a silent source is a stranger there.
@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nova.workflow.operations import CONFIRM, EVACUATE, LIVE_MIGRATION, MIGRATE, RESIZE, REVERT
+from nova.workflow.operations import CONFIRM, EVACUATE, LIVE_MIGRATION, MIGRATE, RESIZE, REVERT, UNSHELVE
 
 #: How sure it must be that the host is gone: silent for a lease, shown as down, or past the operation's deadline.
 DOWN, DEAD, LATE = 1, 2, 3
@@ -53,9 +53,13 @@ COLD = {
     ("undoing", "arrive"): Way(DEAD, "move", "undoing"),
     ("undoing", "leave"): Way(LATE, "claim", "undoing"),
 }
+#: An unshelve: the server stays shelved, where it was or on no host.
+UNSHELVING = {("open", "start"): Way(DEAD, "schedule", "undoing", told=True),
+              ("open", "spawn"): Way(DEAD, "schedule", "undoing", told=True),
+              ("undoing", "spawn"): Way(DOWN, "schedule", "undoing")}
 _TABLES = {LIVE_MIGRATION.action: WAYS, EVACUATE.action: EVACUATION, RESIZE.action: COLD, MIGRATE.action: COLD,
            CONFIRM.action: {("open", "drop"): Way(DOWN, "settle")},
-           REVERT.action: {("open", "withdraw"): Way(LATE, "back")}}
+           REVERT.action: {("open", "withdraw"): Way(LATE, "back")}, UNSHELVE.action: UNSHELVING}
 
 
 def way_out(row: Mapping[str, Any], sure: int) -> Way | None:

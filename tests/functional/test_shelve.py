@@ -13,6 +13,7 @@ from nova.conductor.audit import Auditor
 from nova.context import service_context
 from tests.functional import truth
 from tests.functional.cloud import Cloud
+from tests.functional.test_reschedule import cut_off
 from tests.functional.test_snapshots import driver, image, running, settled
 
 KEEP = {"shelved_offload_time": -1}
@@ -160,6 +161,30 @@ def test_an_unshelve_whose_host_fails_holds_nothing(cloud: Cloud) -> None:
         service.manager.driver.knobs.reset()
     cloud.operations.unshelve(cloud.context(), uuid)
     cloud.wait_state(uuid, "active")
+
+
+def test_an_unshelve_does_not_wait_for_a_host_that_is_down(cloud: Cloud) -> None:
+    """The server stays shelved and may be asked for again; what the host makes yet is a stranger there."""
+    uuid = shelved(cloud)
+    for service in cloud.hosts.values():
+        service.manager.driver.knobs.hang("spawn")
+    cloud.operations.unshelve(cloud.context(), uuid)
+    first = cloud.wait(lambda: truth.guests(cloud).get(uuid))
+    lost = cloud.hosts[first].manager
+    with cut_off(cloud, lost._store):
+        truth.silence(cloud, first, 61.0)
+        failed(cloud, uuid, "unshelve", f"Host {first} does not answer.")
+        row = cloud.wait_state(uuid, "shelved_offloaded")
+        assert row["host"] is None and truth.claim_of(cloud, uuid) == {} and truth.port_hosts(cloud, uuid) == {None}
+        second = next(name for name in cloud.hosts if name != first)
+        cloud.hosts[second].manager.driver.knobs.release("spawn")
+        cloud.operations.unshelve(cloud.context(), uuid)
+        assert cloud.wait_state(uuid, "active")["host"] == second
+    lost.driver.knobs.release("spawn")
+    cloud.wait(lambda: truth.guests(cloud) == {uuid: second} and not lost.driver.exists(uuid))
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
 
 
 def test_no_valid_host_says_why(cloud: Cloud) -> None:

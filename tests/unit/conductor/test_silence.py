@@ -35,6 +35,14 @@ def test_every_step_on_a_host_has_a_way_out() -> None:
                 assert silence.way_out(row(step.name, "undoing"), LATE) is not None
 
 
+@pytest.mark.parametrize("step, state, waits", [
+    ("start", "open", DOWN), ("spawn", "open", DOWN), ("spawn", "undoing", 0)])
+def test_an_unshelve_does_not_wait_for_a_dead_host(step: str, state: str, waits: int) -> None:
+    for sure in (DOWN, DEAD, LATE):
+        way = silence.way_out(row(step, state, action="unshelve"), sure)
+        assert ((way.step, way.state) if way else None) == (("schedule", "undoing") if sure > waits else None)
+
+
 def test_the_destination_is_asked_where_the_guest_is() -> None:
     found = row("migrate")
     way = silence.way_out(found, DEAD)
