@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from nova import errors, states
 from nova.context import RequestContext
 from nova.db.cell.tables import services
+from nova.db.operations import OPEN_STATES
 from nova.operations import targets
 from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, located
 from nova.operations.leftovers import images_of, moves_of, unfinished
@@ -31,10 +33,10 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
             raise errors.Invalid(f"Compute service of {fresh['host']} is still in use.")
         if unheard and services.is_heard(conn, fresh["host"], "nova-compute", deps.lease):
             raise errors.Conflict(f"Host {fresh['host']} was started again: the server stays there.")
-        kept = {"vm_state": fresh["vm_state"], "compute_uuid": fresh["compute_uuid"],
-                "zone": fresh["availability_zone"]}
-        runs = fresh["vm_state"] != states.STOPPED and not stopped
         before = unfinished(conn, fresh)
+        kept = {"vm_state": states.ERROR if any(_on_its_way(row, fresh["host"]) for row in before) else
+                fresh["vm_state"], "compute_uuid": fresh["compute_uuid"], "zone": fresh["availability_zone"]}
+        runs = fresh["vm_state"] != states.STOPPED and not stopped
         ended = moves_of(fresh, before)
         images = images_of(fresh, before)
         return {"moves": ended.get("moves", []), "unfinished": images.get("unfinished", []), "host": host,
@@ -48,3 +50,11 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
 
     return accept_at_api(deps, context, uuid, EVACUATE, "evacuate", "evacuate", prepare=prepare, data=data,
                          secrets={"admin_pass": password} if password else None)
+
+
+def _on_its_way(row: Mapping[str, Any], host: str) -> bool:
+    """Does an evacuation end here whose guest is not at the new host yet, and perhaps at the former one no more?"""
+    if row["action"] != EVACUATE.action or row["state"] not in OPEN_STATES or row["step"] == "settle":
+        return False
+    data, was = row["step_data"], row["inputs"]["from"]["vm_state"]
+    return bool(data.get("fenced") or data.get("dest_compute") == host or was == states.ERROR)

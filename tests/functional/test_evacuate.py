@@ -229,3 +229,23 @@ def test_the_new_host_may_die_too(make_cloud: Callable[..., Cloud], pauses: Paus
     assert row["host"] not in (dead, second)
     assert ended(cloud, uuid)["step_data"]["failed_hosts"] == [second]
     assert holders(cloud, uuid) == [truth.provider_of(cloud, row["host"])]
+
+
+def test_an_evacuation_that_ends_another_and_finds_no_host_leaves_no_server_without_a_guest(
+        make_cloud: Callable[..., Cloud], pauses: Pauses) -> None:
+    """The first had moved the record, but made no guest yet: the server is not where it says, and says so."""
+    cloud = make_cloud(hosts_count=2)
+    uuid, dead = lost(cloud)
+    with pauses.at("step:evacuate.fence:before") as hold:
+        cloud.operations.evacuate(cloud.context(admin=True), uuid)
+        hold.reached()
+        second = str(cloud.server(uuid)["host"])  # type: ignore[index]
+        force_down(cloud, second)
+        cloud.operations.evacuate(cloud.context(admin=True), uuid)
+    assert cloud.wait_state(uuid, "error")["host"] == second != dead
+    assert [state for action, state in truth.actions(cloud, uuid) if action == "evacuate"] == ["superseded", "failed"]
+    come_back(cloud, dead)
+    cloud.wait(lambda: not truth.guests(cloud), what="no guest is left")
+    cloud.operations.evacuate(cloud.context(admin=True), uuid)
+    assert cloud.wait_state(uuid, "active")["host"] == dead
+    assert truth.guests(cloud) == {uuid: dead}
