@@ -15,7 +15,11 @@ from nova.db.operations import OPEN_STATES
 from nova.operations import targets
 from nova.operations.acceptance import Deps, Prepared, accept_at_api, check_state, located
 from nova.operations.leftovers import images_of, moves_of, unfinished
-from nova.workflow.operations import EVACUATE
+from nova.workflow.operations import EVACUATE, LIVE_MIGRATION, MIGRATE, REBUILD, RESIZE
+
+#: Operations that take a guest away from its host, or make it anew there, and the steps at which it may be neither.
+_AWAY = {RESIZE.action: ("leave", "move", "arrive"), MIGRATE.action: ("leave", "move", "arrive"),
+         LIVE_MIGRATION.action: ("migrate", "ask", "switch"), REBUILD.action: ("replace", "spawn")}
 
 
 def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *, force: bool = False,
@@ -34,7 +38,7 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
         if unheard and services.is_heard(conn, fresh["host"], "nova-compute", deps.lease):
             raise errors.Conflict(f"Host {fresh['host']} was started again: the server stays there.")
         before = unfinished(conn, fresh)
-        kept = {"vm_state": states.ERROR if any(_on_its_way(row, fresh["host"]) for row in before) else
+        kept = {"vm_state": states.ERROR if any(away(row, fresh["host"]) for row in before) else
                 fresh["vm_state"], "compute_uuid": fresh["compute_uuid"], "zone": fresh["availability_zone"]}
         runs = fresh["vm_state"] != states.STOPPED and not stopped
         ended = moves_of(fresh, before)
@@ -52,9 +56,12 @@ def evacuate(deps: Deps, context: RequestContext, uuid: str, host: str | None, *
                          secrets={"admin_pass": password} if password else None)
 
 
-def _on_its_way(row: Mapping[str, Any], host: str) -> bool:
-    """Does an evacuation end here whose guest is not at the new host yet, and perhaps at the former one no more?"""
-    if row["action"] != EVACUATE.action or row["state"] not in OPEN_STATES or row["step"] == "settle":
+def away(row: Mapping[str, Any], host: str) -> bool:
+    """Is this an operation in whose middle the guest may not be at ``host``, where its record says that it is?"""
+    if row["state"] not in OPEN_STATES:
         return False
+    if row["action"] != EVACUATE.action:
+        return row["step"] in _AWAY.get(row["action"], ())
     data, was = row["step_data"], row["inputs"]["from"]["vm_state"]
-    return bool(data.get("fenced") or data.get("dest_compute") == host or was == states.ERROR)
+    moved = bool(data.get("fenced")) or data.get("dest_compute") == host
+    return bool(was == states.ERROR or (moved and row["step"] != "settle"))
