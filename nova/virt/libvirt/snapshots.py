@@ -161,8 +161,14 @@ class LibvirtSnapshots(Snapshots):
         return stats if stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP else None
 
     def _end_backup(self, dom: Any) -> None:
-        if self._copying(dom) is not None:
+        libvirt = self.hypervisor.libvirt
+        if self._copying(dom) is None:
+            return
+        try:
             dom.abortJob()
+        except libvirt.libvirtError as e:
+            if e.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+                raise  # else it has come to its end by itself meanwhile
 
     def _outcome(self, dom: Any) -> str | None:
         """None when the last copy went well, else why not."""
