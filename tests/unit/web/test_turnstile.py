@@ -43,7 +43,7 @@ def test_who_comes_first_goes_first() -> None:
     for number, name in enumerate("abc"):
         guests.append(Guest(turnstile, seen, name))
         waiting(turnstile, number)
-    assert guests[0].inside.wait(120)
+        assert guests[0].inside.wait(120)
     for guest, after in zip(guests, ("ab", "abc", "abc"), strict=True):
         guest.leave()
         if len(seen) < len(after):
