@@ -33,12 +33,14 @@ def load_libvirt() -> Any:
 
 
 class Connection:
-    """``on_open`` is called with every new connection, before anybody else uses it."""
+    """``on_open`` is called with every new connection in a blocking call, before anybody else uses it, and ``on_close``
+    with one that still lives before it is closed; ``on_ready`` in a task, once the connection is the one in use."""
 
-    def __init__(self, uri: str, timeout: float, on_open: Callable[[Any], None]) -> None:
+    def __init__(self, uri: str, timeout: float, on_open: Callable[[Any], None], on_ready: Callable[[Any], None],
+                 on_close: Callable[[Any], None]) -> None:
         self.uri = uri
         self.libvirt = load_libvirt()
-        self._timeout, self._on_open = timeout, on_open
+        self._timeout, self._on_open, self._on_ready, self._on_close = timeout, on_open, on_ready, on_close
         self._lock = concurrency.Lock()
         self._conn: Any = None
         self._running = False
@@ -61,7 +63,7 @@ class Connection:
         with self._lock:
             conn, self._conn = self._conn, None
         if conn is not None:
-            _close(self.libvirt, conn)
+            concurrency.offload(self._part_with, conn)
         LOOP.release(self.libvirt)
 
     def call(self, work: Callable[..., T], *args: Any) -> T:
@@ -85,16 +87,19 @@ class Connection:
                 if not self._running:
                     raise errors.Unavailable("The libvirt driver is stopped.")
                 self._conn = self._open()
+                self._on_ready(self._conn)
             return self._conn
 
     def _open(self) -> Any:
         """Opening has no keep-alive yet, so somebody else does it and is waited for only so long."""
         result: list[Any] = []
-        ended = concurrency.Event()
+        ended, given_up = concurrency.Event(), concurrency.Event()
 
         def work() -> None:
             try:
                 result.append(concurrency.offload(self._open_now))
+                if given_up.is_set():
+                    concurrency.offload(self._part_with, result[0])
             except self.libvirt.libvirtError as e:
                 result.append(errors.Unavailable(f"libvirt at {self.uri} cannot be reached: {_text(e)}."))
             except errors.NovaError as e:
@@ -104,6 +109,7 @@ class Connection:
 
         concurrency.spawn(work, name="libvirt-open")
         if not ended.wait(self._timeout) or not result:
+            given_up.set()
             raise errors.Unavailable(f"libvirt at {self.uri} did not answer within {self._timeout:g} s.")
         if isinstance(result[0], errors.NovaError):
             raise result[0]
@@ -116,6 +122,15 @@ class Connection:
         conn.registerCloseCallback(self._closed, None)
         self._on_open(conn)
         return conn
+
+    def _part_with(self, conn: Any) -> None:
+        """A connection that calls somebody back stays open however often it is closed. In a blocking call."""
+        self._on_close(conn)
+        try:
+            conn.unregisterCloseCallback()
+        except self.libvirt.libvirtError as e:
+            LOG.debug("a connection that calls nobody back: %s", _text(e))
+        _close(self.libvirt, conn)
 
     def _closed(self, conn: Any, reason: int, opaque: Any) -> None:
         LOOP.later(self._lost, reason)

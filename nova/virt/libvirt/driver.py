@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 from oslo_config import cfg
 
@@ -46,7 +47,11 @@ class LibvirtDriver(
         self.handover = Handover(self.hypervisor.instances, state_path / "handover.key", compute_conf.host_ip(conf),
                                  conf.libvirt.handover_port)
         self._listeners: list[Listener] = []
+        self._standing: dict[str, str] = {}
+        self._subscriptions: list[tuple[Any, int]] = []
         self.hypervisor.opened.append(self.watch)
+        self.hypervisor.ready.append(self.catch_up)
+        self.hypervisor.closing.append(self.unwatch)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -58,6 +63,7 @@ class LibvirtDriver(
 
     def stop(self) -> None:
         self.handover.stop()
+        self.rest()
         self.hypervisor.stop()
 
     def cache_image(self, image: ImageSource) -> None:

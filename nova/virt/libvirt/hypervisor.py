@@ -56,8 +56,11 @@ class Hypervisor:
         self.ownership = Ownership(host)
         self.instances = pathlib.Path(section.instances_path or state_path / "instances").absolute()
         self.opened: list[Callable[[Any], None]] = []
+        self.ready: list[Callable[[Any], None]] = []
+        self.closing: list[Callable[[Any], None]] = []
         self.patience = Patience()
-        self.connection = Connection(section.connection_uri, section.connect_timeout, self._on_open)
+        self.connection = Connection(section.connection_uri, section.connect_timeout, _each(self.opened),
+                                     _each(self.ready), _each(self.closing))
         self.cache = ImageCache(self.instances / BASES, download.fetch, base_format=section.base_image_format)
         self._host: Host | None = None
         self._settings: Settings | None = None
@@ -207,10 +210,6 @@ class Hypervisor:
             self._usual.append(self.offers(conn, "q35"))  # for images with UEFI
         return dataclasses.replace(settings, features=known, offers=here)
 
-    def _on_open(self, conn: Any) -> None:
-        for register in self.opened:
-            register(conn)
-
     def _decide(self, host: Host) -> Settings:
         section = self.conf.libvirt
         virt_type = section.virt_type
@@ -264,6 +263,14 @@ def _machines(told: Sequence[str]) -> dict[str, str]:
         raise errors.ConfigError(f"libvirt.hw_machine_type = {','.join(told)}: give ARCHITECTURE=MACHINE, such as "
                                  "x86_64=q35.")
     return {arch.strip(): machine_type.strip() for arch, _, machine_type in (e.partition("=") for e in told)}
+
+
+def _each(handlers: list[Callable[[Any], None]]) -> Callable[[Any], None]:
+    def tell(conn: Any) -> None:
+        for handler in handlers:
+            handler(conn)
+
+    return tell
 
 
 def _describe(conn: Any) -> Host:

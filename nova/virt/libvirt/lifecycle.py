@@ -138,14 +138,9 @@ class LibvirtLifecycle(Lifecycle):
             dom.resume()
 
     def _info(self, dom: Any) -> GuestInfo:
-        libvirt = self.hypervisor.libvirt
         state, maximum, memory, vcpus, cpu_time = dom.info()
-        power_state = STATES.get(state, PowerState.NOSTATE)
-        if state == libvirt.VIR_DOMAIN_SHUTOFF and dom.hasManagedSaveImage():
-            power_state = PowerState.SUSPENDED
-        elif dom.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]:
-            power_state = PowerState.CRASHED
-        return GuestInfo(dom.UUIDString(), dom.name(), power_state, maximum, memory, vcpus, cpu_time)
+        return GuestInfo(dom.UUIDString(), dom.name(), power_of(self.hypervisor.libvirt, dom, state), maximum, memory,
+                         vcpus, cpu_time)
 
     def _uuids(self, conn: Any) -> set[str]:
         return {d.UUIDString() for d in conn.listAllDomains(0) if self.hypervisor.ours(d)}
@@ -201,6 +196,17 @@ class LibvirtLifecycle(Lifecycle):
                 if attempt == DESTROY_ATTEMPTS:
                     raise
                 concurrency.sleep(attempt)
+
+
+def power_of(libvirt: Any, dom: Any, state: int | None = None) -> PowerState:
+    """How a guest stands; ``state`` is libvirt's number if it is known already. In a blocking call."""
+    if state is None:
+        state = dom.state()[0]
+    if state == libvirt.VIR_DOMAIN_SHUTOFF and dom.hasManagedSaveImage():
+        return PowerState.SUSPENDED
+    if dom.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED]:
+        return PowerState.CRASHED
+    return STATES.get(state, PowerState.NOSTATE)
 
 
 def _cut(dom: Any) -> None:

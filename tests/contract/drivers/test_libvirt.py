@@ -205,14 +205,14 @@ def test_a_killed_qemu_is_told_as_a_crash(libvirt_host: Harness) -> None:
     driver.listen(seen.append)
     guest = libvirt_host.guest()
     driver.spawn(guest)
-    _kill_qemu(guest.name)
+    _signal_qemu(guest.name, signal.SIGKILL)
     eventually(lambda: EventKind.CRASHED in [e.kind for e in seen])
     assert driver.info(guest.uuid).power_state is PowerState.CRASHED
     driver.power_on(guest.uuid)
     assert driver.info(guest.uuid).power_state is PowerState.RUNNING
 
 
-def _kill_qemu(name: str) -> None:
+def _signal_qemu(name: str, number: signal.Signals) -> None:
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -220,7 +220,7 @@ def _kill_qemu(name: str) -> None:
             except OSError:
                 continue
             if f"guest={name},debug-threads=on".encode() in words:
-                os.kill(int(entry.name), signal.SIGKILL)
+                os.kill(int(entry.name), number)
                 return
     raise AssertionError(f"no QEMU runs {name}")
 
@@ -240,7 +240,8 @@ def test_a_restart_of_the_daemon_costs_nothing(libvirt_host: Harness, libvirtd: 
     assert driver.info(guest.uuid).power_state is PowerState.RUNNING
     seen.clear()
     driver.power_off(guest.uuid)
-    eventually(lambda: EventKind.STOPPED in [e.kind for e in seen])
+    # A guest that ends before its daemon has found it again is said to have crashed.
+    eventually(lambda: {EventKind.STOPPED, EventKind.CRASHED} & {e.kind for e in seen})
 
 
 def test_events_come_back_without_anybody_calling(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
@@ -257,6 +258,58 @@ def test_events_come_back_without_anybody_calling(libvirt_host: Harness, libvirt
     other.lookupByUUIDString(guest.uuid).destroy()
     other.close()
     eventually(lambda: EventKind.STOPPED in [e.kind for e in seen])
+
+
+def test_a_guest_that_died_unseen_is_told_once_its_daemon_is_back(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
+    """A daemon that begins tells nothing of guests that it does not find again, so they are looked at."""
+    driver = libvirt_host.open()
+    seen: list[LifecycleEvent] = []
+    driver.listen(seen.append)
+    dead, alive = libvirt_host.guest(), libvirt_host.guest()
+    for guest in (dead, alive):
+        driver.spawn(guest)
+    eventually(lambda: [e.kind for e in seen].count(EventKind.STARTED) == 2)
+    libvirtd.stop_daemon()
+    seen.clear()
+    _signal_qemu(dead.name, signal.SIGKILL)
+    libvirtd.start_daemon()
+    eventually(lambda: (dead.uuid, EventKind.CRASHED) in [(e.uuid, e.kind) for e in seen])
+    assert driver.info(alive.uuid).power_state is PowerState.RUNNING
+    assert alive.uuid not in [e.uuid for e in seen]
+
+
+def test_a_guest_that_ends_before_its_daemon_has_found_it_again_is_told(libvirt_host: Harness,
+                                                                        libvirtd: Libvirtd) -> None:
+    """libvirtd answers while it still looks for its guests; one that is ended meanwhile ends without an event."""
+    driver = libvirt_host.open()
+    seen: list[LifecycleEvent] = []
+    driver.listen(seen.append)
+    guest = libvirt_host.guest()
+    driver.spawn(guest)
+    libvirtd.stop_daemon()
+    _signal_qemu(guest.name, signal.SIGSTOP)  # it does not answer the daemon
+    libvirtd.start_daemon()
+    assert driver.info(guest.uuid).power_state is PowerState.RUNNING
+    seen.clear()
+    _signal_qemu(guest.name, signal.SIGKILL)
+    eventually(lambda: seen and driver.info(guest.uuid).power_state is not PowerState.RUNNING)
+    assert {(e.uuid, e.kind) for e in seen} <= {(guest.uuid, EventKind.STOPPED), (guest.uuid, EventKind.CRASHED)}
+
+
+def test_a_driver_that_was_stopped_hears_nothing(libvirt_host: Harness) -> None:
+    former, driver = libvirt_host.open(), libvirt_host.open()
+    heard: list[LifecycleEvent] = []
+    seen: list[LifecycleEvent] = []
+    former.listen(heard.append)
+    driver.listen(seen.append)
+    former.stop()
+    libvirt_host.opened.remove(former)
+    guest = libvirt_host.guest()
+    driver.spawn(guest)
+    eventually(lambda: seen)
+    driver.destroy(guest.uuid, guest.name)
+    eventually(lambda: EventKind.STOPPED in [e.kind for e in seen])
+    assert heard == []
 
 
 def test_guests_of_others_are_left_alone(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
