@@ -48,6 +48,7 @@ class Transport:
         self._failures = _failures(self._remote)
         self._ready = concurrency.Event()
         self._closing = concurrency.Event()
+        self._opening = concurrency.Lock()
         if self._remote:
             concurrency.spawn(self._open, name=f"{name}-replies")
         else:
@@ -62,7 +63,10 @@ class Transport:
         while not self._closing.is_set():
             try:
                 self.check(_HANDSHAKE)
-                self._driver._get_reply_q()
+                with self._opening:
+                    if self._closing.is_set():
+                        return  # nobody would close what is opened now
+                    self._driver._get_reply_q()
             except self._failures as e:
                 LOG.warning("bus %s: the broker cannot be reached, trying again: %s", self._name, e)
                 self._closing.wait(delay)
@@ -114,8 +118,12 @@ class Transport:
         self._closing.set()
         if not self._remote:
             self._driver.cleanup()
-        elif not concurrency.spawn(self._driver.cleanup, name=f"{self._name}-close").join(_CLOSE):
+        elif not concurrency.spawn(self._cleanup, name=f"{self._name}-close").join(_CLOSE):
             LOG.warning("bus %s: the broker does not let go of its connections; leaving them", self._name)
+
+    def _cleanup(self) -> None:
+        with self._opening:
+            self._driver.cleanup()
 
 
 def _failures(remote: bool) -> tuple[type[Exception], ...]:

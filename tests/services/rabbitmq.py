@@ -68,10 +68,13 @@ class RabbitMQ:
         self.server.manage("DELETE", "vhosts", name)
         self._remove_counters(name)
 
-    def _remove_counters(self, vhost: str) -> None:
+    def counters(self, vhost: str) -> list[Path]:
         """Buses count their queues in shared memory, in files whose names end with a sum of the URL."""
         word = f"{zlib.crc32(self.url(vhost).encode()):08x}"
-        for file in Path("/dev/shm").glob(f"*-{word}*"):
+        return list(Path("/dev/shm").glob(f"*-{word}*"))
+
+    def _remove_counters(self, vhost: str) -> None:
+        for file in self.counters(vhost):
             file.unlink(missing_ok=True)
 
     def queues(self, vhost: str) -> dict[str, int]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -114,6 +115,20 @@ def test_a_process_may_start_before_its_broker(broker: RabbitMQ, vhost: str) -> 
         server.wait()
     finally:
         bus.close()
+
+
+def test_a_bus_that_is_closed_while_it_opens_opens_nothing_any_more(broker: RabbitMQ, vhost: str) -> None:
+    broker.freeze()
+    try:
+        bus = make_bus(broker.url(vhost))
+        bus.close()
+    finally:
+        broker.thaw()
+    end = concurrency.monotonic() + 180
+    while any(t.name == f"{bus.name}-replies" for t in threading.enumerate()):
+        assert concurrency.monotonic() < end, "it does not stop opening"
+        concurrency.sleep(0.05)
+    assert broker.counters(vhost) == []
 
 
 @pytest.mark.parametrize("how", ["stop", "freeze"])
