@@ -8,9 +8,10 @@ Paging goes by key: the marker's own values say where to go on, so a late page c
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from sqlalchemy import exc
 from nova import errors, states
 from nova.cells import Cell
 from nova.db.cell import instances as table
+from nova.db.columns import fetch
 from nova.store.filters import Reverse, conditions, sort_value
 from nova.store.query import Query
 
@@ -41,13 +43,15 @@ class Page:
 
 @dataclasses.dataclass(slots=True)
 class Chunk:
-    """Sorted rows of one cell, as tuples of ``names``. ``more``: there may be others after them."""
+    """Sorted rows of one cell, column by column. ``more``: there may be others after them."""
 
-    names: list[str]
-    rows: Sequence[Any]
+    columns: dict[str, Sequence[Any]]
     more: bool
     faults: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     volumes: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["uuid"])
 
 
 def share(limit: int, cells: int) -> int:
@@ -59,14 +63,13 @@ def share(limit: int, cells: int) -> int:
 def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int, *, details: bool) -> Chunk:
     """The next rows of a cell. With ``details``, faults and volumes beside them, a select each where there are any."""
     names = list(query.columns or (c.name for c in table.instances.columns))
-    order = query.order
-    names += [name for name, _ in order if name not in names]
+    names += [name for name in ("uuid", *(name for name, _ in query.order)) if name not in names]
     if details:
         names += [name for name in ("id", "vm_state") if name not in names]
     columns: list[sa.ColumnElement[Any]] = [_RAW.get(n, T[n]) for n in names]
     if details:
-        names.append("has_volumes")
         columns.append(table.HAS_VOLUMES)
+    order = query.order
     collation = "C" if cell.database.dialect == "postgresql" else None
     where = conditions(query)
     if after is not None:
@@ -80,15 +83,16 @@ def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int,
         select = sa.select(*columns).where(*where).order_by(*by).limit(count)
     with cell.database.read() as conn:
         try:
-            rows = conn.execute(select).all()
+            found = fetch(conn, select)
         except exc.DataError as e:  # an expression that the engine reads otherwise than we do
             raise errors.Invalid("The servers cannot be filtered by this value.") from e
-        chunk = Chunk(names, rows, len(rows) == count)
+        uuids = found["uuid"]
+        chunk = Chunk(found, len(uuids) == count)
         if details:
-            at = {name: names.index(name) for name in ("uuid", "vm_state", "has_volumes")}
             broken = (states.ERROR, states.DELETED)
-            chunk.faults = table.latest_faults(conn, [r[at["uuid"]] for r in rows if r[at["vm_state"]] in broken])
-            chunk.volumes = table.volumes_of(conn, [r[at["uuid"]] for r in rows if r[at["has_volumes"]]])
+            chunk.faults = table.latest_faults(
+                conn, [uuid for uuid, state in zip(uuids, found["vm_state"], strict=True) if state in broken])
+            chunk.volumes = table.volumes_of(conn, list(itertools.compress(uuids, found["has_volumes"])))
     return chunk
 
 
@@ -101,12 +105,11 @@ class Stream:
     @property
     def open(self) -> bool:
         """There may be rows after those that are known."""
-        return self.chunk.more and bool(self.chunk.rows)
+        return self.chunk.more and len(self.chunk) > 0
 
     def last(self, order: Order) -> dict[str, Any]:
         """What sorts the last row that is known."""
-        names, row = self.chunk.names, self.chunk.rows[-1]
-        return {name: row[names.index(name)] for name, _ in order}
+        return {name: self.chunk.columns[name][-1] for name, _ in order}
 
     def go_on(self, order: Order) -> None:
         self.chunk = self._refill(self.last(order))
@@ -116,18 +119,22 @@ def key_of(order: Order) -> Key:
     """What sorts rows. When all columns go down, so does the key (see :func:`downwards`), and nothing has to be turned
     round."""
     down = downwards(order)
-    if not any(T[name].nullable for name, _ in order) and (down or all(way == "asc" for _, way in order)):
-        return operator.itemgetter(*(name for name, _ in order))
-    places = [(name, T[name].nullable, direction == "desc" and not down) for name, direction in order]
 
     def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        values = []
-        for name, nullable, turned in places:
-            value = sort_value(row[name]) if nullable else row[name]
-            values.append(Reverse(value) if turned else value)
-        return tuple(values)
+        return next(_keys(order, down, {name: (row[name],) for name, _ in order}))
 
     return key
+
+
+def _keys(order: Order, down: bool, columns: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """The keys of all rows."""
+    parts: list[Iterable[Any]] = []
+    for name, direction in order:
+        part: Iterable[Any] = columns[name]
+        if T[name].nullable:
+            part = map(sort_value, part)
+        parts.append(map(Reverse, part) if direction == "desc" and not down else part)
+    return zip(*parts, strict=True)
 
 
 def downwards(order: Order) -> bool:
@@ -144,47 +151,70 @@ def merge(waiting: list[dict[str, Any]], streams: Sequence[Stream], query: Query
     What is in hand is sorted at once, which for runs that are sorted is one pass. It is sure up to the last row of the
     first stream that may go on; that one is asked again when the page is not full by then. Raises what a refill raises.
     """
-    order, reader = query.order, _Reader(details)
+    order = query.order
     key, down = key_of(order), downwards(order)
+    shelf = _Shelf(waiting, details)
     last = -1 if down else len(streams)  # so that the cell's row of one that is in both comes first
-    hand: list[tuple[tuple[Any, ...], int, dict[str, Any]]] = [(key(row), last, row) for row in waiting]
+    hand: list[tuple[tuple[Any, ...], int, int, int]] = [(key(row), last, 0, i) for i, row in enumerate(waiting)]
     fresh = list(enumerate(streams))
-    chosen: dict[str, dict[str, Any]] = {}
+    chosen: dict[str, tuple[int, int]] = {}
     while True:
         for number, stream in fresh:
-            hand += [(key(row), number, row) for row in reader.rows(stream.chunk, stream.cell)]
+            at = shelf.add(stream.chunk, stream.cell)
+            hand += [(key, number, at, i) for i, key in enumerate(_keys(order, down, stream.chunk.columns))]
         hand.sort(key=_PLACE, reverse=down)
         edges = [(key(stream.last(order)), number) for number, stream in enumerate(streams) if stream.open]
         edge = (max if down else min)(edges, default=None)
         sure = len(hand) if edge is None else next(i for i, e in enumerate(hand, 1) if _PLACE(e) == edge)
-        for _, _, row in hand[:sure]:
-            chosen.setdefault(row["uuid"], row)
+        for _, _, at, i in hand[:sure]:
+            chosen.setdefault(shelf.uuids[at][i], (at, i))
             if len(chosen) == query.limit:
-                return list(chosen.values())
+                return shelf.rows(chosen.values())
         if edge is None:
-            return list(chosen.values())
+            return shelf.rows(chosen.values())
         hand, fresh = hand[sure:], [(edge[1], streams[edge[1]])]
         fresh[0][1].go_on(order)
 
 
-class _Reader:
-    """Tuples to dicts, column by column. Equal JSON texts, such as flavors, become one object of the page, which views
-    only read."""
+class _Shelf:
+    """What a page is made of, by number: first the rows that are dicts already, then chunks. Only what the page shows
+    of a chunk becomes dicts, column by column; equal JSON texts, such as flavors, become one object of the page, which
+    views only read."""
 
-    def __init__(self, details: bool) -> None:
+    def __init__(self, waiting: list[dict[str, Any]], details: bool) -> None:
         self._details = details
         self._known: dict[str, Any] = {}
+        self._waiting = waiting
+        self._chunks: list[tuple[Chunk, Cell]] = []
+        self.uuids: list[Sequence[str]] = [[row["uuid"] for row in waiting]]
 
-    def rows(self, chunk: Chunk, cell: Cell) -> list[dict[str, Any]]:
-        count = len(chunk.rows)
-        columns: dict[str, Sequence[Any]] = dict(zip(chunk.names, zip(*chunk.rows, strict=True), strict=bool(count)))
+    def add(self, chunk: Chunk, cell: Cell) -> int:
+        """The number by which the chunk's rows are asked for."""
+        self._chunks.append((chunk, cell))
+        self.uuids.append(chunk.columns["uuid"])
+        return len(self._chunks)
+
+    def rows(self, chosen: Collection[tuple[int, int]]) -> list[dict[str, Any]]:
+        """The dicts of (number, row), in this order."""
+        needed = [0] * len(self.uuids)
+        for at, i in chosen:
+            needed[at] = max(needed[at], i + 1)
+        made = [self._waiting, *(self._dicts(chunk, cell, count)
+                                 for (chunk, cell), count in zip(self._chunks, needed[1:], strict=True))]
+        return [made[at][i] for at, i in chosen]
+
+    def _dicts(self, chunk: Chunk, cell: Cell, count: int) -> list[dict[str, Any]]:
+        """The first rows of a chunk."""
+        if not count:
+            return []
+        columns = {name: values[:count] for name, values in chunk.columns.items()}
         for name in _RAW.keys() & columns.keys():
             columns[name] = self._parsed(columns[name])
         columns["cell_uuid"] = [cell.uuid] * count
-        if self._details and count:
+        if self._details:
             uuids = columns["uuid"]
             columns["name"] = list(map(table.guest_name, columns["id"], columns.get("name") or [None] * count))
-            columns["fault"] = [chunk.faults.get(uuid) for uuid in uuids]
+            columns["fault"] = list(map(chunk.faults.get, uuids))
             columns["volumes"] = [chunk.volumes.get(uuid, []) for uuid in uuids]
         names = list(columns)
         return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]

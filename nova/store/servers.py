@@ -125,7 +125,7 @@ class Servers:
                 return pages.chunk_of(cell, query, last, query.limit, details=details)
             except errors.Unavailable:
                 down.append(cell)
-                return pages.Chunk([name for name, _ in query.order], [], more=False)
+                return pages.Chunk({name: () for name, _ in query.order}, more=False)
 
         return refill
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nova import states
@@ -39,6 +40,21 @@ _STATUS_UNKNOWN = "os_compute_api:servers:show:host_status:unknown-only"
 _SPECS = "os_compute_api:servers:show:flavor-extra-specs"
 
 
+#: What is shown as it stands in the row: since when, by which name, of which column.
+_COPIED = (((2, 1), "metadata", "metadata"), ((2, 1), "name", "display_name"), ((2, 1), "tenant_id", "project_id"),
+           ((2, 1), "user_id", "user_id"))
+_COPIED_ALL = (((2, 1), "key_name", "key_name"), ((2, 1), "OS-EXT-STS:task_state", "task_state"),
+               ((2, 1), "OS-EXT-STS:vm_state", "vm_state"), ((2, 1), "OS-EXT-STS:power_state", "power_state"))
+_COPIED_ADMIN = (((2, 1), "OS-EXT-SRV-ATTR:host", "host"), ((2, 1), "OS-EXT-SRV-ATTR:hypervisor_hostname", "node"),
+                 *(((2, 3), f"OS-EXT-SRV-ATTR:{name}", name) for name in (
+                     "hostname", "kernel_id", "launch_index", "ramdisk_id", "reservation_id", "root_device_name",
+                     "user_data")))
+_COPIED_NEWER = (((2, 19), "description", "display_description"), ((2, 26), "tags", "tags"),
+                 ((2, 63), "trusted_image_certificates", "trusted_certs"), ((2, 73), "locked_reason", "locked_reason"),
+                 ((2, 90), "OS-EXT-SRV-ATTR:hostname", "hostname"),
+                 ((2, 96), "pinned_availability_zone", "pinned_availability_zone"))
+
+
 @functools.lru_cache(maxsize=16384)
 def host_id(project_id: str, host: str | None) -> str:
     """What a project may know of a host: a name that means nothing elsewhere."""
@@ -70,7 +86,7 @@ def plain_addresses(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 class ServerView:
-    """Makes detailed views for one request.
+    """Makes detailed views for one request, of rows that live as long as it does.
 
     ``single``: show, update and rebuild tell more than lists do. ``extended`` False leaves out what old microversions
     do not say after an update. ``host_status`` and ``zones`` map hosts.
@@ -79,21 +95,30 @@ class ServerView:
     def __init__(self, request: Request, *, host_status: Mapping[str, str], zones: Mapping[str, str],
                  default_zone: str, single: bool = False, extended: bool = True) -> None:
         version = request.version
-        self._request = request
         self._version = version
         self._single = single
         self._all = extended
         self._zones, self._default_zone = zones, default_zone
         self._host_status = host_status
-        self._admin = request.allowed(_EXTENDED)
+        self._admin = extended and request.allowed(_EXTENDED)
         self._self_url, self._root_url = f"{request.base_url}/servers/", request.root_url
-        self._embed_flavor = version >= (2, 47)
         self._flavor_specs = version >= (2, 47) and request.allowed(_SPECS)
-        self._image_properties = version >= (2, 98)
         shown = version >= (2, 16) and (extended or version >= (2, 75))
         self._status_all = shown and request.allowed(_STATUS)
         self._status_unknown = shown and not self._status_all and request.allowed(_STATUS_UNKNOWN)
         self._see_details = request.context.is_admin
+        copied = dict(self._copies())
+        self._copied, self._copy = tuple(copied), operator.itemgetter(*copied.values())
+        #: Many rows share a flavor and an image: by identity, with what keeps that from being another's.
+        self._flavors: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._images: dict[tuple[str, int], tuple[Any, dict[str, Any]]] = {}
+
+    def _copies(self) -> Iterator[tuple[str, str]]:
+        """Wire names and columns of what this request is shown as it stands in the row."""
+        for wanted, names in ((True, _COPIED), (self._all, _COPIED_ALL), (self._admin, _COPIED_ADMIN),
+                              (True, _COPIED_NEWER)):
+            if wanted:
+                yield from ((wire, column) for since, wire, column in names if self._version >= since)
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of ``instances`` with ``fault`` and ``volumes`` as :mod:`nova.store.servers` gives it."""
@@ -105,10 +130,9 @@ class ServerView:
             "hostId": host_id(row["project_id"], row["host"]), "id": uuid, "image": self._image(row),
             "links": [{"rel": "self", "href": self._self_url + uuid},
                       {"rel": "bookmark", "href": f"{self._root_url}/servers/{uuid}"}],
-            "metadata": row["metadata"], "name": row["display_name"], "status": status,
-            "tenant_id": row["project_id"], "user_id": row["user_id"],
-            "updated": timestamps.iso(row["updated_at"] or row["created_at"]),
+            "status": status, "updated": timestamps.iso(row["updated_at"] or row["created_at"]),
             "OS-DCF:diskConfig": "AUTO" if row["auto_disk_config"] else "MANUAL"}
+        item.update(zip(self._copied, self._copy(row), strict=True))
         if status in _FAULT and row.get("fault"):
             item["fault"] = self._fault(row["fault"])
         if status in _PROGRESS:
@@ -124,26 +148,13 @@ class ServerView:
         item["OS-EXT-AZ:availability_zone"] = (
             self._zones.get(host, self._default_zone) if host else row["availability_zone"] or "")
         item["config_drive"] = row["config_drive"] or ""
-        item["key_name"] = row["key_name"]
         item["OS-SRV-USG:launched_at"] = timestamps.micro(row["launched_at"])
         item["OS-SRV-USG:terminated_at"] = timestamps.micro(row["terminated_at"])
         if self._admin:
-            self._add_admin(item, row)
-        item["OS-EXT-STS:task_state"] = row["task_state"]
-        item["OS-EXT-STS:vm_state"] = row["vm_state"]
-        item["OS-EXT-STS:power_state"] = row["power_state"]
+            item["OS-EXT-SRV-ATTR:instance_name"] = row["name"] or ""
         item["os-extended-volumes:volumes_attached"] = [self._volume(v) for v in row.get("volumes") or ()]
         if row["network_info"] and row["security_groups"]:
             item["security_groups"] = [{"name": name} for name in row["security_groups"]]
-
-    def _add_admin(self, item: dict[str, Any], row: Mapping[str, Any]) -> None:
-        item["OS-EXT-SRV-ATTR:host"] = row["host"]
-        item["OS-EXT-SRV-ATTR:instance_name"] = row["name"] or ""
-        item["OS-EXT-SRV-ATTR:hypervisor_hostname"] = row["node"]
-        if self._version >= (2, 3):
-            for name in ("hostname", "kernel_id", "launch_index", "ramdisk_id", "reservation_id", "root_device_name",
-                         "user_data"):
-                item[f"OS-EXT-SRV-ATTR:{name}"] = row[name]
 
     def _add_newer(self, item: dict[str, Any], row: Mapping[str, Any]) -> None:
         version = self._version
@@ -152,27 +163,21 @@ class ServerView:
             word = self._host_status.get(row["host"], "UNKNOWN") if row["host"] else ""
             if self._status_all or word == "UNKNOWN":
                 item["host_status"] = word
-        if version >= (2, 19):
-            item["description"] = row["display_description"]
-        if version >= (2, 26):
-            item["tags"] = row["tags"]
-        if version >= (2, 63):
-            item["trusted_image_certificates"] = row["trusted_certs"]
         if version >= (2, 71) and self._single:
             item["server_groups"] = [row["server_group"]] if row["server_group"] else []
-        if version >= (2, 73):
-            item["locked_reason"] = row["locked_reason"]
-        if version >= (2, 90):
-            item["OS-EXT-SRV-ATTR:hostname"] = row["hostname"]
-        if version >= (2, 96):
-            item["pinned_availability_zone"] = row["pinned_availability_zone"]
         if version >= (2, 100):
             item["scheduler_hints"] = {k: v if isinstance(v, list) else [v]
                                        for k, v in (row["scheduler_hints"] or {}).items()}
 
     def _flavor(self, row: Mapping[str, Any]) -> dict[str, Any]:
         flavor = row["flavor"]
-        if not self._embed_flavor:
+        known = self._flavors.get(id(flavor))
+        if known is None:
+            known = self._flavors[id(flavor)] = flavor, self._flavor_view(flavor)
+        return known[1]
+
+    def _flavor_view(self, flavor: Mapping[str, Any]) -> dict[str, Any]:
+        if self._version < (2, 47):
             flavorid = flavor["flavorid"]
             return {"id": flavorid, "links": [{"rel": "bookmark", "href": f"{self._root_url}/flavors/{flavorid}"}]}
         item = {"vcpus": flavor["vcpus"], "ram": flavor["memory_mb"], "disk": flavor["root_gb"],
@@ -185,10 +190,14 @@ class ServerView:
         ref = row["image_ref"]
         if not ref:
             return ""
-        item: dict[str, Any] = {"id": ref, "links": [{"rel": "bookmark", "href": f"{self._root_url}/images/{ref}"}]}
-        if self._image_properties:
-            item["properties"] = row["image_properties"] or {}
-        return item
+        properties = row["image_properties"] if self._version >= (2, 98) else None
+        known = self._images.get((ref, id(properties)))
+        if known is None:
+            item = {"id": ref, "links": [{"rel": "bookmark", "href": f"{self._root_url}/images/{ref}"}]}
+            if self._version >= (2, 98):
+                item["properties"] = properties or {}
+            known = self._images[ref, id(properties)] = properties, item
+        return known[1]
 
     def _fault(self, fault: Mapping[str, Any]) -> dict[str, Any]:
         item = {"code": fault["code"], "created": timestamps.iso(fault["created_at"]), "message": fault["message"]}
