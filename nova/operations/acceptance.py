@@ -141,8 +141,15 @@ def host_is_down(conn: sa.Connection, host: str, lease: float) -> bool:
 def require_ability(conn: sa.Connection, server: dict[str, Any], shape: Shape, name: str,
                     unable: type[errors.NovaError] = errors.Conflict) -> None:
     """Raises ``unable`` when the driver of the server's host cannot do this: told before anything starts."""
-    if shape.ability is not None and shape.ability not in compute_nodes.abilities(conn, server["host"]):
-        raise unable(f"Cannot '{name}' instance {server['uuid']}: its host offers no {shape.ability}.")
+    if shape.ability is not None:
+        able(conn, server, shape.ability, name, unable)
+
+
+def able(conn: sa.Connection, server: dict[str, Any], ability: str, name: str,
+         unable: type[errors.NovaError] = errors.Conflict) -> None:
+    """Raises ``unable`` when the driver of the server's host does not have this interface."""
+    if ability not in compute_nodes.abilities(conn, server["host"]):
+        raise unable(f"Cannot '{name}' instance {server['uuid']}: its host offers no {ability}.")
 
 
 def accept_on_host(deps: Deps, context: RequestContext, uuid: str, shape: Shape, transition: str, name: str,

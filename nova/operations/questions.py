@@ -8,8 +8,7 @@ from typing import Any
 from nova import concurrency, errors
 from nova.clients.compute import ComputeClient
 from nova.context import RequestContext
-from nova.db.cell import compute_nodes
-from nova.operations.acceptance import Deps, check_state, located
+from nova.operations.acceptance import Deps, able, check_state, located
 from nova.virt.interfaces import Diagnostics, Injection
 
 
@@ -26,9 +25,7 @@ def diagnostics(deps: Deps, context: RequestContext, uuid: str, *, common: bool)
     cell, row = located(deps, context, uuid)
     check_state(row, "diagnostics", "get_diagnostics")
     with cell.database.read() as conn:
-        able = Diagnostics.__name__ in compute_nodes.abilities(conn, row["host"])
-    if not able:
-        raise errors.NotSupported(f"Cannot 'get_diagnostics' instance {uuid}: its host offers no Diagnostics.")
+        able(conn, row, Diagnostics.__name__, "get_diagnostics", errors.NotSupported)
     found = ComputeClient(cell.bus).diagnostics(context, row["host"], uuid, common)
     if not common:
         return found
@@ -41,9 +38,7 @@ def inject_network_info(deps: Deps, context: RequestContext, uuid: str) -> None:
     cell, row = located(deps, context, uuid)
     check_state(row, "change_network", "injectNetworkInfo")
     with cell.database.read() as conn:
-        able = Injection.__name__ in compute_nodes.abilities(conn, row["host"])
-    if not able:
-        raise errors.Conflict(f"Cannot 'injectNetworkInfo' instance {uuid}: its host offers no Injection.")
+        able(conn, row, Injection.__name__, "injectNetworkInfo")
     try:
         ComputeClient(cell.bus).inject_network_info(context, row["host"], uuid, row["network_info"] or [])
     except errors.HostFailure as e:
