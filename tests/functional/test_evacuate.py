@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -34,6 +35,15 @@ def lost(cloud: Cloud, **values: Any) -> tuple[str, str]:
     cloud.stop_host(host)
     force_down(cloud, host)
     return uuid, host
+
+
+@contextlib.contextmanager
+def held(cloud: Cloud, uuid: str, pauses: Pauses, step: str) -> Iterator[str]:
+    """Its evacuation stands before a step; the host that the server's record names then."""
+    with pauses.at(f"step:evacuate.{step}:before") as hold:
+        cloud.operations.evacuate(cloud.context(admin=True), uuid)
+        hold.reached()
+        yield str(cloud.server(uuid)["host"])  # type: ignore[index]
 
 
 def come_back(cloud: Cloud, host: str) -> None:
@@ -154,9 +164,7 @@ def test_with_no_host_left_it_is_as_it_was(cloud: Cloud, named: bool) -> None:
 
 def test_a_host_that_is_back_in_time_keeps_its_server(cloud: Cloud, pauses: Pauses) -> None:
     uuid, dead = lost(cloud)
-    with pauses.at("step:evacuate.move:before") as hold:
-        cloud.operations.evacuate(cloud.context(admin=True), uuid)
-        hold.reached()
+    with held(cloud, uuid, pauses, "move"):
         come_back(cloud, dead)
     operation = ended(cloud, uuid)
     assert operation["state"] == "failed" and "is back" in operation["fault"]["message"]
@@ -166,9 +174,7 @@ def test_a_host_that_is_back_in_time_keeps_its_server(cloud: Cloud, pauses: Paus
 
 def test_a_host_that_is_back_too_late_removes_the_guest_first(cloud: Cloud, pauses: Pauses) -> None:
     uuid, dead = lost(cloud)
-    with pauses.at("step:evacuate.rebuild:before") as hold:
-        cloud.operations.evacuate(cloud.context(admin=True), uuid)
-        hold.reached()
+    with held(cloud, uuid, pauses, "rebuild"):
         come_back(cloud, dead)
         assert living(cloud) == {}
     row = cloud.wait_state(uuid, "active")
@@ -204,9 +210,7 @@ def test_a_host_that_was_said_to_be_down_and_hears_lets_go_at_once(cloud: Cloud)
 @pytest.mark.parametrize("step", ["claim", "move", "rebuild", "settle"])
 def test_a_delete_at_any_moment_leaves_nothing(cloud: Cloud, step: str, pauses: Pauses) -> None:
     uuid, dead = lost(cloud)
-    with pauses.at(f"step:evacuate.{step}:before") as hold:
-        cloud.operations.evacuate(cloud.context(admin=True), uuid)
-        hold.reached()
+    with held(cloud, uuid, pauses, step):
         cloud.operations.delete(cloud.context(), uuid)
     cloud.wait_gone(uuid)
     come_back(cloud, dead)
@@ -217,10 +221,7 @@ def test_a_delete_at_any_moment_leaves_nothing(cloud: Cloud, step: str, pauses: 
 def test_the_new_host_may_die_too(make_cloud: Callable[..., Cloud], pauses: Pauses) -> None:
     cloud = make_cloud(hosts_count=3)
     uuid, dead = lost(cloud)
-    with pauses.at("step:evacuate.rebuild:before") as hold:
-        cloud.operations.evacuate(cloud.context(admin=True), uuid)
-        hold.reached()
-        second = str(cloud.server(uuid)["host"])  # type: ignore[index]
+    with held(cloud, uuid, pauses, "rebuild") as second:
         cloud.lines[second].cut = True
         truth.silence(cloud, second, 100.0)
         force_down(cloud, second)
@@ -236,10 +237,7 @@ def test_an_evacuation_that_ends_another_and_finds_no_host_leaves_no_server_with
     """The first had moved the record, but made no guest yet: the server is not where it says, and says so."""
     cloud = make_cloud(hosts_count=2)
     uuid, dead = lost(cloud)
-    with pauses.at("step:evacuate.fence:before") as hold:
-        cloud.operations.evacuate(cloud.context(admin=True), uuid)
-        hold.reached()
-        second = str(cloud.server(uuid)["host"])  # type: ignore[index]
+    with held(cloud, uuid, pauses, "fence") as second:
         force_down(cloud, second)
         cloud.operations.evacuate(cloud.context(admin=True), uuid)
     assert cloud.wait_state(uuid, "error")["host"] == second != dead

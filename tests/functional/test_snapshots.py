@@ -47,6 +47,25 @@ def running(cloud: Cloud, **values: Any) -> str:
     return uuid
 
 
+def copying(cloud: Cloud) -> tuple[str, Any, str]:
+    """A server whose disk is being copied, the knobs of its host, which hold the copy, and the image that is to be."""
+    uuid = running(cloud)
+    knobs = driver(cloud, uuid).knobs
+    knobs.hang("snapshot")
+    made = cloud.operations.create_image(cloud.context(), uuid, "never", {})
+    cloud.wait(lambda: cloud.server(uuid)["task_state"] == "image_pending_upload")  # type: ignore[index]
+    return uuid, knobs, made
+
+
+def failed(cloud: Cloud, uuid: str, made: str, why: str) -> None:
+    """The server goes on, and nothing is left of the image."""
+    cloud.wait_state(uuid, "active")
+    settled(cloud)
+    assert image(cloud, made) is None
+    row = truth.operation(cloud, uuid, "createImage")
+    assert row["state"] == "failed" and why in row["fault"]["message"]
+
+
 def test_an_image_is_made_of_a_running_server_and_boots(cloud: Cloud) -> None:
     context = cloud.context()
     uuid = running(cloud, image={"id": "70a599e0-31e7-49b7-b260-868f441e862b", "min_disk": 0, "min_ram": 0, "size": 1,
@@ -105,11 +124,7 @@ def test_a_failure_leaves_no_image(cloud: Cloud, method: str) -> None:
                                  "properties": properties})
     driver(cloud, uuid).knobs.fail(method, message="No room left.")
     made = cloud.operations.create_image(cloud.context(), uuid, "never", {})
-    cloud.wait_state(uuid, "active")
-    settled(cloud)
-    assert image(cloud, made) is None
-    row = truth.operation(cloud, uuid, "createImage")
-    assert row["state"] == "failed" and "No room left." in row["fault"]["message"]
+    failed(cloud, uuid, made, "No room left.")
     assert truth.events(cloud, uuid, "createImage")[0]["result"] == (
         "Success" if method == "reread" else "Error")
     driver(cloud, uuid).knobs.reset()
@@ -122,35 +137,19 @@ def test_an_image_that_the_store_refuses_is_a_fault(make_cloud: Callable[..., Cl
     cloud = make_cloud(conf_options={"image__image_size_cap": 1})
     uuid = running(cloud)
     made = cloud.operations.create_image(cloud.context(), uuid, "large", {})
-    cloud.wait_state(uuid, "active")
-    settled(cloud)
-    assert image(cloud, made) is None
-    row = truth.operation(cloud, uuid, "createImage")
-    assert row["state"] == "failed" and "1 byte" in row["fault"]["message"]
+    failed(cloud, uuid, made, "1 byte")
     assert truth.events(cloud, uuid, "createImage")[0]["result"] == "Success"
 
 
 def test_an_image_that_is_deleted_meanwhile_is_a_fault(cloud: Cloud) -> None:
-    uuid = running(cloud)
-    knobs = driver(cloud, uuid).knobs
-    knobs.hang("snapshot")
-    made = cloud.operations.create_image(cloud.context(), uuid, "gone", {})
-    cloud.wait(lambda: cloud.server(uuid)["task_state"] == "image_pending_upload")  # type: ignore[index]
+    uuid, knobs, made = copying(cloud)
     cloud.images.delete(cloud.context(), made)
     knobs.reset()
-    cloud.wait_state(uuid, "active")
-    settled(cloud)
-    row = truth.operation(cloud, uuid, "createImage")
-    assert row["state"] == "failed" and "does not take the image" in row["fault"]["message"]
-    assert image(cloud, made) is None
+    failed(cloud, uuid, made, "does not take the image")
 
 
 def test_a_delete_does_not_wait_for_the_image_and_takes_it_along(cloud: Cloud) -> None:
-    uuid = running(cloud)
-    knobs = driver(cloud, uuid).knobs
-    knobs.hang("snapshot")
-    made = cloud.operations.create_image(cloud.context(), uuid, "never", {})
-    cloud.wait(lambda: cloud.server(uuid)["task_state"] == "image_pending_upload")  # type: ignore[index]
+    uuid, knobs, made = copying(cloud)
     cloud.operations.delete(cloud.context(), uuid)
     knobs.reset()
     cloud.wait_gone(uuid)
@@ -160,11 +159,7 @@ def test_a_delete_does_not_wait_for_the_image_and_takes_it_along(cloud: Cloud) -
 
 
 def test_a_forced_state_gives_the_image_up(cloud: Cloud) -> None:
-    uuid = running(cloud)
-    knobs = driver(cloud, uuid).knobs
-    knobs.hang("snapshot")
-    made = cloud.operations.create_image(cloud.context(), uuid, "never", {})
-    cloud.wait(lambda: cloud.server(uuid)["task_state"] == "image_pending_upload")  # type: ignore[index]
+    uuid, knobs, made = copying(cloud)
     cloud.operations.reset_state(cloud.context(admin=True), uuid, "active")
     assert image(cloud, made) is None
     knobs.reset()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,15 @@ def authenticate(environ: dict[str, Any]) -> RequestContext:
 
 
 class SilentBus:
-    """Nobody is at the other end."""
+    """Nobody is at the other end, unless a test plays who is: ``answer(topic, method, **call)``."""
 
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        raise errors.Unavailable("Nobody answers.", retry_after=10)
+    def __init__(self) -> None:
+        self.answer: Callable[..., Any] | None = None
+
+    def call(self, context: Any, topic: str, method: str, **call: Any) -> Any:
+        if self.answer is None:
+            raise errors.Unavailable("Nobody answers.", retry_after=10)
+        return self.answer(topic, method, **call)
 
 
 @dataclasses.dataclass
@@ -113,6 +118,12 @@ class Api:
     cell: Database
     cell0: Database
     deps: Deps
+
+    @property
+    def bus(self) -> SilentBus:
+        bus = self.deps.operations.deps.api_bus
+        assert isinstance(bus, SilentBus)
+        return bus
 
     def __call__(self, method: str, path: str, body: Any = None, *, who: str | None = "demo",
                  version: str | None = None, prefix: str = "/v2.1", raw: bytes | None = None,
@@ -220,14 +231,15 @@ def api(tmp_path: Path) -> Iterator[Api]:
     cell0 = _database(tmp_path / "cell0.sqlite", cell_db, "cell0")
     _fill(database, cell, cell0)
     opened = {mappings.CELL0_UUID: cell0, CELL1: cell}
-    cells = Cells(database, lambda row: (opened[row["uuid"]], SilentBus()))
+    bus = SilentBus()
+    cells = Cells(database, lambda row: (opened[row["uuid"]], bus))
     servers = Servers(database, cells)
     quota = Quota(conf)
     sender = Sender()
     sealer = Sealer(Keyring(tmp_path / "sealing"))
     images = Images(database, FileStore(tmp_path / "images"), UrlSigner(Keyring(tmp_path / "keys")),
                     Limits.from_conf(conf))
-    operations = Operations(OperationDeps(database, cells, servers, sender, SilentBus(), quota, Snapshots(images),
+    operations = Operations(OperationDeps(database, cells, servers, sender, bus, quota, Snapshots(images),
                                           sealer=sealer))
     deps = Deps(conf, database, cells, servers, operations, quota, images, Policy(rules=compute.RULES), authenticate,
                 project_exists=lambda project: project in PROJECTS.values(),

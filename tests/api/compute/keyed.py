@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -82,8 +82,8 @@ def prepared(api: Api, path: str, body: Any) -> tuple[str, Any]:
 
 
 @contextlib.contextmanager
-def dying_at(*labels: str) -> Iterator[None]:
-    """The process ends where it passes checkpoints whose labels begin so, one after the other."""
+def meeting(*labels: str, act: Callable[[], None]) -> Iterator[None]:
+    """Do something where the request at hand passes checkpoints whose labels begin so, one after the other."""
     me, passed = threading.get_ident(), 0
 
     def meet(label: str) -> None:
@@ -92,14 +92,24 @@ def dying_at(*labels: str) -> Iterator[None]:
             passed += 1
             if passed == len(labels):
                 threads.observer = None
-                raise Dies
+                act()
 
     threads.observer = meet
     try:
-        with pytest.raises(Dies):
-            yield
+        yield
+        assert passed == len(labels), f"the request has not come to {labels[passed]}"
     finally:
         threads.observer = None
+
+
+@contextlib.contextmanager
+def dying_at(*labels: str) -> Iterator[None]:
+    """The process ends there."""
+    def die() -> None:
+        raise Dies
+
+    with meeting(*labels, act=die), pytest.raises(Dies):
+        yield
 
 
 def crash_after_the_commit(api: Api, path: str, body: Any, **options: Any) -> None:

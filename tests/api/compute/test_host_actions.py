@@ -70,19 +70,19 @@ def test_a_password_is_sealed_and_never_shown(api: Api) -> None:
         assert "sesame" not in str(api("GET", path, who="admin").body)
 
 
-def test_counters_as_the_host_tells_them(api: Api, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_as_the_host_tells_them(api: Api, tmp_path: pathlib.Path) -> None:
     """The host's part of the call is played here, by a fake hypervisor."""
     server = api.server()
     driver = registry.load("fake", conf.load("nova-test", [], [], cfg.ConfigOpts()), "host1", tmp_path)
     driver.start()
     driver.spawn(GuestSpec(uuid=server, name="vm", display_name="vm", vcpus=1, memory_mb=64, root_gb=1))
 
-    def answer(bus: object, context: object, topic: str, method: str, **call: Any) -> dict[str, Any]:
+    def answer(topic: str, method: str, **call: Any) -> dict[str, Any]:
         assert (topic, method, call["server"], call["args"]["uuid"]) == ("compute", "diagnostics", "host1", server)
         found = driver.diagnostics(server)
         return diagnostics.common(found) if call["args"]["common"] else dict(diagnostics.counters(found))
 
-    monkeypatch.setattr(type(api.deps.operations.deps.api_bus), "call", answer)
+    api.bus.answer = answer
     old, new = (api("GET", f"/servers/{server}/diagnostics", who="admin", version=v) for v in ("2.47", "2.48"))
     driver.stop()
     assert (old.status, new.status) == (200, 200) and old.body["memory"] == 64 * 1024
@@ -97,15 +97,15 @@ def test_counters_are_asked_of_the_host(api: Api) -> None:
         assert (asked.status, asked.headers["retry-after"]) == (503, "10")
 
 
-def test_network_information_is_written_into_the_guest(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_information_is_written_into_the_guest(api: Api) -> None:
     """The host's part of the call is played here."""
     card = {"id": "p", "address": "fa:16:3e:00:00:01", "ips": [{"address": "10.0.0.5", "version": 4}]}
     server, told = api.server(network_info=[card]), dict[str, Any]()
 
-    def take(bus: object, context: object, topic: str, method: str, **call: Any) -> None:
+    def take(topic: str, method: str, **call: Any) -> None:
         told.update(method=method, host=call["server"], **call["args"])
 
-    monkeypatch.setattr(type(api.deps.operations.deps.api_bus), "call", take)
+    api.bus.answer = take
     assert act(api, server, "injectNetworkInfo", None, who="admin").status == 202
     assert told == {"method": "inject_network_info", "host": "host1", "uuid": server, "vifs": [card]}
     assert api("GET", f"/servers/{server}/os-instance-actions").body == {"instanceActions": []}

@@ -20,6 +20,7 @@ from tests.api.compute.keyed import (
     SERVER,
     count,
     let_holds_end,
+    meeting,
     post,
     prepared,
 )
@@ -149,13 +150,12 @@ def test_a_request_that_was_believed_dead_changes_nothing(api: Api, pauses: Paus
     assert count(api, operations.operations, cell=True) == 1
 
 
-def test_an_error_after_a_change_is_the_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: Any) -> None:
+def test_an_error_after_a_change_is_the_answer(api: Api) -> None:
+    def fail() -> None:
         raise errors.Unavailable("The broker is away.", retry_after=3)
 
     path = f"/servers/{api.server(vm_state='stopped')}/action"
-    with monkeypatch.context() as patched:
-        patched.setattr("nova.operations.acceptance.Deps.nudge_row", fail)
+    with meeting("key:committed:cell1", "committed:cell1", act=fail):
         first = post(api, path, {"os-start": None})
     again = post(api, path, {"os-start": None})
     assert (first.status, again.status) == (503, 503) and again.headers["retry-after"] == "3"

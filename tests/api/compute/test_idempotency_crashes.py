@@ -14,8 +14,6 @@ from nova.db.api import idempotency as keys
 from nova.db.cell import idempotency as marks
 from nova.db.cell import instances
 from nova.db.cell.tables import operations
-from nova.operations import Operations
-from nova.web.request import Request
 from tests.api.compute import networked
 from tests.api.compute.conftest import CELL1, Api
 from tests.api.compute.keyed import (
@@ -25,6 +23,7 @@ from tests.api.compute.keyed import (
     crash_after_the_commit,
     dying_at,
     let_holds_end,
+    meeting,
     post,
     prepared,
     state,
@@ -93,12 +92,12 @@ def test_events_that_were_not_acted_on_are_when_they_are_told_again(api: Api) ->
     assert [networked.row(api, server)["network_info"] for server in servers] == known
 
 
-def test_an_answer_that_was_lost_is_not_made_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_was_lost_is_not_made_up(api: Api) -> None:
     """Where an answer says more than that it was accepted, and the handler has promised none."""
-    with monkeypatch.context() as patched:
-        patched.setattr(Request, "promise", lambda self, result: result)
-        with dying_at("key:committed:"):
-            post(api, "/os-keypairs", {"keypair": {"name": "k"}})
+    with dying_at("key:committed:"):
+        post(api, "/os-keypairs", {"keypair": {"name": "k"}})
+    with api.database.write() as conn:
+        conn.execute(keys.idempotency_keys.update().values(answer=None))
     assert post(api, "/os-keypairs", {"keypair": {"name": "k"}}).status == 409
     let_holds_end(api)
     answer = post(api, "/os-keypairs", {"keypair": {"name": "k"}})
@@ -138,14 +137,18 @@ def test_a_crash_between_acceptance_and_answer_in_a_cell(api: Api) -> None:
     assert count(api, operations.operations, cell=True) == 1 and state(api) == keys.DONE
 
 
-def test_what_is_not_at_its_end_yet_is_gone_on_with(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_at_its_end_yet_is_gone_on_with(api: Api) -> None:
     """Its host has begun and does not end in time: 503. The same key asks for the end again, not for 503."""
     net = networked.network(api)
     server = networked.server(api)
     path, body = f"/servers/{server}/os-interface", {"interfaceAttachment": {"net_id": net}}
     new = networked.row(api, server)["network_info"][0] | {"id": concurrency.uuid4()}
-    with monkeypatch.context() as patched:
-        patched.setattr(Operations, "withdraw", lambda *args: False)
+
+    def begin() -> None:
+        with api.cell.write() as conn:
+            conn.execute(operations.operations.update().values(owner=concurrency.uuid4()))
+
+    with meeting("key:committed:cell1", "committed:cell1", act=begin):
         first = post(api, path, body)
     assert first.status == 503 and "idempotent-replayed" not in first.headers
     with api.cell.write() as conn:

@@ -11,7 +11,8 @@ from nova.objects.instance import Instance
 
 
 class CellInMemory:
-    """Servers by uuid; ``saved`` and ``told`` are what the host wrote. ``listed`` is an older list of the servers."""
+    """Servers by uuid; ``saved`` and ``told`` are what the host wrote. ``listed`` is an older list of the servers.
+    While it is ``silent`` it does not tell which there are."""
 
     def __init__(self) -> None:
         self.servers: dict[str, Instance] = {}
@@ -20,6 +21,7 @@ class CellInMemory:
         self.nodes: list[ComputeNode] = []
         self.listed: list[Instance] | None = None
         self.moving: list[str] = []
+        self.silent = False
 
     def add(self, uuid: str, **values: Any) -> Instance:
         fields: dict[str, Any] = {"uuid": uuid, "host": "host1", "vm_state": "active", "task_state": None,
@@ -29,6 +31,8 @@ class CellInMemory:
         return self.servers[uuid]
 
     def instances_on_host(self, host: str) -> list[Instance]:
+        if self.silent:
+            raise errors.Unavailable("conductor did not answer")
         listed = self.servers.values() if self.listed is None else self.listed
         return [s for s in listed if s.host == host and not s.deleted]
 

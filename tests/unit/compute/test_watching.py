@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import pytest
 
 from nova import errors
 from nova.compute.watching import Watching
+from tests.unit.compute.cell import CellInMemory
 
 
 class Line:
     def __init__(self, limit: int) -> None:
         self.called: list[tuple[str, int]] = []
-        self.watching = Watching(mock.Mock(), limit, lambda operation, epoch: self.called.append((operation, epoch)))
+        self.watching = Watching(CellInMemory(), limit,  # type: ignore[arg-type]
+                                 lambda operation, epoch: self.called.append((operation, epoch)))
 
     def refused(self, operation: str, epoch: int) -> None:
         with (pytest.raises(errors.Unavailable, match="go first"),
