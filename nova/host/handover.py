@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 SUFFIX = ".send"
 CHUNK = 1 << 20
 _HEAD = 8192
-_PATH = re.compile(r"/([0-9A-Za-z_.-]+)/([a-z.]+)\Z")
+_PATH = re.compile(r"/([0-9A-Za-z_.-]+)/([a-z0-9.]+)\Z")
 _RANGE = re.compile(r"^range: *bytes=(\d+)-\s*$", re.IGNORECASE | re.MULTILINE)
 #: Seconds that a peer may be silent, and that an accept waits before it looks whether to end.
 SILENCE, LOOK = 30.0, 0.5

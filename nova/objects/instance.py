@@ -11,8 +11,9 @@ from nova.objects.base import Json, NovaObject, register, remotable
 
 @register
 class Instance(NovaObject):
-    """``flavor`` is the flavor as it was at the create or resize; ``network_info`` and ``block_devices`` are documents
-    complete enough to build from; ``epoch`` is raised by whoever takes over the server's operation."""
+    """``flavor`` is the flavor as it was at the create or resize; ``network_info`` is a document complete enough to
+    build from; ``block_devices`` are the local disks that the create named;
+    ``epoch`` is raised by whoever takes over the server's operation."""
 
     uuid: str
     project_id: str

@@ -38,7 +38,8 @@ class CreateRequest:
     """A create whose references are resolved: ``flavor`` as a dict (see the flavor modules), ``image`` with id,
     min_disk (GiB), min_ram (MiB), size (bytes), properties and status, or None. ``networks`` is None, "auto", "none" or
     a list of {"uuid", "fixed_ip"}. ``group`` is a server group's row with members, or None.
-    ``files`` are contents in base64 by their paths, for the config drive."""
+    ``files`` are contents in base64 by their paths, for the config drive. ``local_disks``, if any are named: the root
+    disk's device, and disks in place of those that the flavor gives, as the table of block devices keeps them."""
 
     name: str
     flavor: dict[str, Any]
@@ -67,6 +68,7 @@ class CreateRequest:
     trusted_certs: Sequence[str] | None = None
     admin_pass: str | None = dataclasses.field(default=None, repr=False)
     files: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    local_disks: Sequence[dict[str, Any]] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +235,7 @@ def _server(context: RequestContext, request: CreateRequest, index: int, count: 
         "flavorid": flavor["flavorid"], "vcpus": flavor["vcpus"], "memory_mb": flavor["memory_mb"],
         "root_gb": flavor["root_gb"], "ephemeral_gb": flavor["ephemeral_gb"], "metadata": request.metadata,
         "system_metadata": remembered({}, image), "tags": list(request.tags), "network_info": [], "addresses": "",
+        "block_devices": list(request.local_disks) or None,
         "security_groups": list(request.security_groups), "scheduler_hints": request.scheduler_hints,
         "server_group": request.group["uuid"] if request.group else None,
         "trusted_certs": list(request.trusted_certs) if request.trusted_certs else None,
@@ -271,9 +274,11 @@ def _secrets(request: CreateRequest) -> dict[str, Any]:
 
 
 def _block_devices(request: CreateRequest, server: dict[str, Any], now: float) -> list[dict[str, Any]]:
-    """The root disk, as the table of block devices keeps it."""
-    image = request.image or {}
-    return [{"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "boot_index": 0, "source_type": "image",
-             "destination_type": "local", "device_type": "disk", "device_name": "/dev/vda",
-             "image_id": image.get("id"), "volume_size": request.flavor["root_gb"], "delete_on_termination": True,
-             "created_at": now}]
+    """The local disks, as the table of block devices keeps them: the root disk, and what else the create named."""
+    root = {"boot_index": 0, "source_type": "image", "destination_type": "local", "guest_format": None,
+            "device_type": "disk", "disk_bus": None, "volume_size": request.flavor["root_gb"], "tag": None,
+            "delete_on_termination": True}
+    return [disk | {"uuid": concurrency.uuid4(), "instance_uuid": server["uuid"], "created_at": now}
+            | ({"image_id": (request.image or {}).get("id"), "device_name": "/dev/vda"}
+               if disk["source_type"] == "image" else {"image_id": None, "device_name": None})
+            for disk in request.local_disks or [root]]

@@ -78,7 +78,10 @@ def _check_flavor(server: Row, flavor: dict[str, Any]) -> None:
     check_memory((server["system_metadata"] or {}).get(IMAGE_MIN_RAM), flavor)
     if server["root_gb"] and not flavor["root_gb"]:
         raise errors.Invalid("Resize to zero disk flavor is not allowed.")
-    if flavor["root_gb"] < server["root_gb"] or flavor["ephemeral_gb"] < server["ephemeral_gb"]:
+    # Ephemeral disks that the create named keep their sizes, and may leave a part of the old flavor's unused.
+    ephemeral = sum(d["volume_size"] for d in server["block_devices"] or ()
+                    if d["source_type"] == "blank" and d["guest_format"] != "swap") or server["ephemeral_gb"]
+    if flavor["root_gb"] < server["root_gb"] or flavor["ephemeral_gb"] < ephemeral:
         raise errors.Invalid("Unable to resize disk down: the new flavor's disks must not be smaller.")
 
 

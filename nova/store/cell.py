@@ -285,6 +285,6 @@ def work_of(row: Row, server: dict[str, Any], sealer: Sealer | None = None) -> W
 def instance_of(row: dict[str, Any]) -> Instance:
     """The object of a table row. The guest's name on its hypervisor follows from the row's id unless it is given."""
     values = {name: row[name] for name in Instance.fields if name in row}
-    values |= {"name": instances.guest_name(row["id"], row["name"]), "block_devices": [],
+    values |= {"name": instances.guest_name(row["id"], row["name"]), "block_devices": row.get("block_devices") or [],
                "image_properties": row["image_properties"] or {}}
     return Instance.hydrate(values)

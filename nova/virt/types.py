@@ -98,6 +98,20 @@ class Nic:
         )
 
 
+#: What an ephemeral disk can be formatted with, and what a disk can be plugged into.
+FILE_SYSTEMS = ("ext2", "ext3", "ext4", "ntfs", "vfat", "xfs")
+DISK_BUSES = ("ide", "sata", "scsi", "usb", "virtio")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EphemeralDisk:
+    """``format`` and ``bus``: None where the host decides."""
+
+    gb: int
+    format: str | None = None
+    bus: str | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class GuestSpec:
     """Everything a driver may know of a server that it shall run. ``name`` is the name on the hypervisor."""
@@ -111,7 +125,11 @@ class GuestSpec:
     image: ImageSource | None = None
     nics: tuple[Nic, ...] = ()
     ephemeral_gb: int = 0
+    """What the flavor gives: one disk, unless ``ephemerals`` says how it is divided."""
+    ephemerals: tuple[EphemeralDisk, ...] = ()
     swap_mb: int = 0
+    root_bus: str | None = None
+    swap_bus: str | None = None
     project_id: str = ""
     user_id: str = ""
     user_data: str | None = None
@@ -132,9 +150,13 @@ class GuestSpec:
     security_groups: tuple[str, ...] = ()
 
     @property
+    def ephemeral_disks(self) -> tuple[EphemeralDisk, ...]:
+        return self.ephemerals or ((EphemeralDisk(self.ephemeral_gb),) if self.ephemeral_gb else ())
+
+    @property
     def disk_gb(self) -> int:
         """What this guest takes of the host's disk: root, ephemeral, and swap rounded up."""
-        return self.root_gb + self.ephemeral_gb + -(-self.swap_mb // 1024)
+        return self.root_gb + sum(disk.gb for disk in self.ephemeral_disks) + -(-self.swap_mb // 1024)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

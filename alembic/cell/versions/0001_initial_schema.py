@@ -182,6 +182,7 @@ def upgrade() -> None:
         sa.Column("system_metadata", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("tags", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("network_info", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("block_devices", sa.JSON(none_as_null=True), nullable=True),
         sa.Column(
             "addresses",
             sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),

@@ -69,7 +69,7 @@ class CreateReader:
         minimum, maximum = _counts(wanted)
         _refuse_unknown_machinery(wanted)
         _refuse_sharing(wanted.get("networks"), maximum)
-        image = self._image(request, _image_ref(wanted))
+        image = self._image(request, block_devices.image_ref(wanted))
         zone, forced_host, forced_node = self._zone(request, wanted.get("availability_zone"))
         hints = body.get("os:scheduler_hints") or body.get("OS-SCH-HNT:scheduler_hints") or {}
         destination = self._destination(request, wanted, forced_host)
@@ -94,7 +94,8 @@ class CreateReader:
             auto_disk_config=wanted.get("OS-DCF:diskConfig") == "AUTO", security_groups=security_groups,
             availability_zone=zone, force_host=forced_host, force_node=forced_node, requested_destination=destination,
             scheduler_hints=hints, group=group, trusted_certs=wanted.get("trusted_image_certificates"),
-            admin_pass=self._password(wanted), files=files)
+            admin_pass=self._password(wanted), files=files,
+            local_disks=block_devices.local_disks(wanted, flavor, self._conf.max_local_block_devices))
 
     def _password(self, wanted: dict[str, Any]) -> str | None:
         """What the request names, or a new one where answers tell passwords."""
@@ -171,23 +172,6 @@ def _refuse_sharing(networks: Any, count: int) -> None:
                                  "your instance one by one with different ports.")
         if any(entry.get("fixed_ip") for entry in networks):
             raise errors.Invalid("Invalid fixed IP and maximum count requested: give one of them.")
-
-
-def _image_ref(wanted: dict[str, Any]) -> str:
-    """The image named, directly or as the local boot device of a block device mapping."""
-    image_ref = str(wanted.get("imageRef") or "")
-    for device in wanted.get("block_device_mapping_v2") or ():
-        local_image = (device.get("source_type") == "image" and device.get("destination_type", "local") == "local"
-                       and str(device.get("boot_index")) == "0")
-        if not local_image:
-            raise errors.Invalid("Block Device Mapping is Invalid: this cloud has no volume service; the only device "
-                                 "that can be given is the image to boot from, on a local disk.")
-        named = str(device.get("uuid") or "")
-        if image_ref and named != image_ref:
-            raise errors.Invalid("Block Device Mapping is Invalid: Boot sequence for the instance and image/block "
-                                 "device mapping combination is not valid.")
-        image_ref = named
-    return image_ref
 
 
 def files_of(conn: sa.Connection, request: Request, quota: Quota, told: list[dict[str, str]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any
 
 from nova import concurrency, errors, states
-from nova.compute.environment import HostEnvironment, guest_of
+from nova.compute.environment import HostEnvironment, guest_of, swap_of
 from nova.virt.interfaces import Resize
 from nova.virt.types import GuestSpec
 from nova.workflow import Result, Run
@@ -17,7 +17,7 @@ from nova.workflow.operations.resize import CONFIRM, MIGRATE, RESIZE, REVERT
 
 def prep(run: Run) -> Result:
     env = _able(run)
-    guest = _with(guest_of(env.work), run.inputs["flavor"])
+    guest = _with(env, run.inputs["flavor"])
     told = env.driver.expect(guest, from_here=run.data["source_compute"] == env.host)
     return Result(data={"expected": dict(told)}, effect={"task_state": "resize_migrating"})
 
@@ -25,7 +25,7 @@ def prep(run: Run) -> Result:
 def leave(run: Run) -> Result:
     env = _able(run)
     server = env.server
-    disks = env.driver.set_aside(_with(guest_of(env.work), run.inputs["old_flavor"]), run.data["expected"],
+    disks = env.driver.set_aside(_with(env, run.inputs["old_flavor"]), run.data["expected"],
                                  env.shutdown_timeout, env.progress)
     env.networking.unplug(server.uuid, server.network_info or [])
     return Result(data={"disks": dict(disks)}, effect={"task_state": "resize_migrated"})
@@ -36,7 +36,7 @@ def stay(run: Run) -> None:
     env = _able(run)
     server = env.server
     env.networking.plug(server.uuid, server.network_info or [])
-    env.driver.take_back(_with(guest_of(env.work), run.inputs["old_flavor"]),
+    env.driver.take_back(_with(env, run.inputs["old_flavor"]),
                          power_on=run.inputs["from"]["vm_state"] == states.ACTIVE)
 
 
@@ -101,10 +101,11 @@ def _power(env: HostEnvironment) -> dict[str, Any]:
     return {"power_state": int(env.driver.info(env.server.uuid).power_state)}
 
 
-def _with(guest: GuestSpec, flavor: dict[str, Any]) -> GuestSpec:
-    return dataclasses.replace(guest, vcpus=flavor["vcpus"], memory_mb=flavor["memory_mb"], root_gb=flavor["root_gb"],
-                               ephemeral_gb=flavor["ephemeral_gb"], swap_mb=int(flavor.get("swap") or 0),
-                               flavor=flavor, extra_specs=flavor.get("extra_specs") or {})
+def _with(env: HostEnvironment, flavor: dict[str, Any]) -> GuestSpec:
+    return dataclasses.replace(guest_of(env.work), vcpus=flavor["vcpus"], memory_mb=flavor["memory_mb"],
+                               root_gb=flavor["root_gb"], ephemeral_gb=flavor["ephemeral_gb"],
+                               swap_mb=swap_of(env.server, flavor), flavor=flavor,
+                               extra_specs=flavor.get("extra_specs") or {})
 
 
 _MOVES: dict[str, Any] = {"prep": prep, "leave": leave, "arrive": arrive}

@@ -2,7 +2,8 @@
 """Servers of a cell. The wire calls them servers; the table keeps the name that operators know.
 
 Metadata, tags, the flavor as it was at boot and the network information are columns of the row: a page of servers is
-one select without a join. ``epoch`` is the server's fence: every accepted takeover raises it.
+one select without a join. ``block_devices`` are the local disks that the create named, if it did; the table of them
+has the volumes too. ``epoch`` is the server's fence: every accepted takeover raises it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ instances = table(
     Column("system_metadata", Json, nullable=False),
     Column("tags", Json, nullable=False),
     Column("network_info", Json, nullable=False),
+    Column("block_devices", Json),
     Column("addresses", Text),
     Column("security_groups", Json, nullable=False),
     Column("scheduler_hints", Json, nullable=False),

@@ -38,6 +38,8 @@ class FakeGuest:
     interrupts: int = 0
     moving_to: str = ""
     rescue_image: str = ""
+    ephemerals: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    swap_mb: int = 0
 
 
 class GuestFile:

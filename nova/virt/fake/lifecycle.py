@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 from nova import errors
@@ -118,5 +119,7 @@ def record_of(guest: GuestSpec) -> FakeGuest:
         vcpus=guest.vcpus,
         memory_mb=guest.memory_mb,
         disk_gb=guest.disk_gb,
+        ephemerals=[dataclasses.asdict(disk) for disk in guest.ephemeral_disks],
+        swap_mb=guest.swap_mb,
         nics=[{"index": n.index, "address": n.address, "ips": list(n.ips), "device": n.device} for n in guest.nics],
     )

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pathlib
+import string
 from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
@@ -15,7 +16,7 @@ from nova.host.imagecache import ImageCache
 from nova.virt import metadata
 from nova.virt.libvirt import imagebackend
 from nova.virt.libvirt.xml.draft import DiskFile, Settings, machine_of, wishes_of
-from nova.virt.types import GuestSpec, Progress
+from nova.virt.types import EphemeralDisk, GuestSpec, Progress
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -23,11 +24,21 @@ ROOT, EPHEMERAL, SWAP, CONFIG = "disk", "disk.ephemeral", "disk.swap", "disk.con
 #: Of a guest that is rescued: an overlay, whatever its other disks are.
 RESCUE = "disk.rescue"
 CONFIG_LABEL = "config-2"
-EPHEMERAL_LABEL = "ephemeral0"
+#: Of an ephemeral disk, with its number.
+EPHEMERAL_LABEL = "ephemeral"
 FORMAT = "qcow2"
 PREFIXES = {"virtio": "vd", "ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
 #: What is named as maker of a config drive, which no backend keeps.
 _ISO, _VFAT = "iso9660", "vfat"
+
+
+def ephemerals(guest: GuestSpec) -> dict[str, EphemeralDisk]:
+    """The ephemeral disks by name. The first has no number: it may be the only one."""
+    return {EPHEMERAL + (str(number) if number else ""): disk for number, disk in enumerate(guest.ephemeral_disks)}
+
+
+def is_ephemeral(name: str) -> bool:
+    return name.startswith(EPHEMERAL)
 
 
 class GuestDisks:
@@ -43,12 +54,13 @@ class GuestDisks:
         makers = self._makers(guest)
         asked = wishes_of(guest)
         bus = asked.word("disk_bus") or "virtio"
+        named = {ROOT: guest.root_bus, SWAP: guest.swap_bus} | {n: disk.bus for n, disk in ephemerals(guest).items()}
         cdrom_bus = asked.word("cdrom_bus") or ("sata" if "q35" in machine_of(guest, settings) else "ide")
         found, taken = [], dict.fromkeys(PREFIXES.values(), 0)
         for name, maker in makers.items():
-            its_bus = cdrom_bus if maker == _ISO else bus
+            its_bus = cdrom_bus if maker == _ISO else named.get(name) or bus
             prefix = PREFIXES[its_bus]
-            device = prefix + "abcdefgh"[taken[prefix]]
+            device = prefix + string.ascii_lowercase[taken[prefix]]
             taken[prefix] += 1
             if name == CONFIG:
                 found.append(DiskFile(directory / name, device, "raw", its_bus, "cdrom" if maker == _ISO else "disk"))
@@ -126,8 +138,8 @@ class GuestDisks:
 
     def _wanted(self, guest: GuestSpec) -> Iterator[tuple[str, str]]:
         yield ROOT, self._chosen
-        if guest.ephemeral_gb:
-            yield EPHEMERAL, self._chosen
+        for name in ephemerals(guest):
+            yield name, self._chosen
         if guest.swap_mb:
             yield SWAP, self._chosen
         if guest.config_drive:
@@ -153,9 +165,11 @@ class GuestDisks:
         if name == SWAP:
             filesystems.swap_file(raw, guest.swap_mb * MIB)
         else:
+            names = list(ephemerals(guest))
+            disk = ephemerals(guest)[name]
             windows = wishes_of(guest).text("os_type") == "windows"
-            kind = self._conf.default_ephemeral_format or ("ntfs" if windows else "ext4")
-            filesystems.format_file(raw, guest.ephemeral_gb * GIB, kind, EPHEMERAL_LABEL)
+            kind = disk.format or self._conf.default_ephemeral_format or ("ntfs" if windows else "ext4")
+            filesystems.format_file(raw, disk.gb * GIB, kind, f"{EPHEMERAL_LABEL}{names.index(name)}")
         backend.adopt(directory, name, raw)
 
     def _config_drive(self, guest: GuestSpec, directory: pathlib.Path, maker: str) -> None:

@@ -18,7 +18,7 @@ class LibvirtRebuild(LibvirtLifecycle, Rebuild):
     def rebuild(self, guest: GuestSpec, *, preserve_ephemeral: bool, progress: Progress = no_progress) -> None:
         self._end_guest(guest.uuid)
         try:
-            self.hypervisor.disks.discard(guest.uuid, (disks.EPHEMERAL,) if preserve_ephemeral else ())
+            self.hypervisor.disks.discard(guest.uuid, tuple(disks.ephemerals(guest)) if preserve_ephemeral else ())
             made = self._make_files(guest, progress)
         except OSError as e:
             raise errors.HostFailure(f"The disks cannot be made anew: {e.strerror}.", retry=False) from e

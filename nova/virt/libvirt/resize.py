@@ -27,9 +27,6 @@ _OURS = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})" + ASIDE + r"
 #: For so many seconds a disk may be fetched: longer than any move takes before it is given up.
 VALID = 4 * 3600.0
 COPY_TIMEOUT = 3600
-#: What comes along. Swap space and config drive are made anew.
-_TRAVEL = (disks.ROOT, disks.EPHEMERAL)
-
 
 class LibvirtResize(LibvirtLifecycle, Resize):
     handover: Handover
@@ -122,10 +119,12 @@ class LibvirtResize(LibvirtLifecycle, Resize):
                 "size": images.info(done, disks.FORMAT).virtual_size}
 
     def _travelling(self, directory: pathlib.Path) -> dict[str, str]:
-        kept = imagebackend.kept(directory) or {name: disks.FORMAT for name in _TRAVEL if (directory / name).exists()}
+        """What comes along. Swap space and config drive are made anew."""
+        kept = imagebackend.kept(directory) or {
+            name: disks.FORMAT for name in (disks.ROOT, disks.EPHEMERAL) if (directory / name).exists()}
         if any(maker.startswith("lvm:") for maker in kept.values()):
             raise errors.HostFailure("Disks in LVM cannot leave their host.", retry=False)
-        return {name: kept[name] for name in _TRAVEL if name in kept}
+        return {name: maker for name, maker in kept.items() if name == disks.ROOT or disks.is_ephemeral(name)}
 
     # -- at the destination --------------------------------------------------------------------------------------------
 
@@ -133,10 +132,11 @@ class LibvirtResize(LibvirtLifecycle, Resize):
                    progress: Progress) -> None:
         """Have the disks that come along, at this guest's sizes."""
         aside = self._aside(guest.uuid)
-        sizes = {disks.ROOT: guest.root_gb * disks.GIB, disks.EPHEMERAL: guest.ephemeral_gb * disks.GIB}
+        sizes = {disks.ROOT: guest.root_gb * disks.GIB} | {
+            name: disk.gb * disks.GIB for name, disk in disks.ephemerals(guest).items()}
         chosen = imagebackend.chosen(self.hypervisor.conf)
         makers = (self._travelling(aside) if told.get("shared") else dict.fromkeys(told["files"], chosen))
-        makers = {name: maker for name, maker in makers.items() if name == disks.ROOT or sizes[name]}
+        makers = {name: maker for name, maker in makers.items() if name == disks.ROOT or sizes.get(name)}
         if imagebackend.kept(directory) != makers and not self._defined(guest.uuid):
             imagebackend.keep(directory, imagebackend.kept(directory) | makers)
         for name, maker in makers.items():

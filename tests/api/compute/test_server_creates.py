@@ -119,6 +119,7 @@ def test_bad_creates_leave_nothing(api: Api, change: dict[str, Any], version: st
 
 VOLUME, SNAPSHOT = ({"source_type": source, "uuid": str(uuid.UUID(int=7)), "destination_type": "volume"}
                     for source in ("volume", "snapshot"))
+ROOT = {"source_type": "image", "uuid": IMAGE, "destination_type": "local", "boot_index": 0}
 ORDER = "Boot sequence for the instance and image/block device mapping combination is not valid."
 
 
@@ -133,15 +134,18 @@ ORDER = "Boot sequence for the instance and image/block device mapping combinati
     ([{"source_type": "blank", "destination_type": "volume"}], "2.1", "need to have non-zero size"),
     ([{"source_type": "image", "uuid": IMAGE, "destination_type": "volume", "boot_index": 0}], "2.1",
      "need to have a non-zero size specified"),
-    ([VOLUME | {"boot_index": 0}], "2.1", ORDER), ([VOLUME | {"boot_index": 2}], "2.1", ORDER),
-    ([VOLUME | {"boot_index": 1}, SNAPSHOT | {"boot_index": "1"}], "2.1", ORDER),
+    ([VOLUME | {"boot_index": 1}], "2.1", ORDER), ([ROOT, VOLUME | {"boot_index": 2}], "2.1", ORDER),
+    ([VOLUME | {"boot_index": -1}], "2.1", ORDER), ([ROOT, VOLUME | {"boot_index": 0}], "2.1", ORDER),
+    ([ROOT, VOLUME | {"boot_index": 1}, SNAPSHOT | {"boot_index": "1"}], "2.1", ORDER),
     ([VOLUME | {"boot_index": "one"}], "2.1", "does not match"),
     ([VOLUME | {"device_name": "/dev/vdb"}, SNAPSHOT | {"device_name": "vdb"}], "2.1", "the same device_name"),
     ([VOLUME | {"tag": "a"}], "2.31", "'tag' was unexpected"), ([VOLUME | {"tag": "a"}], "2.33", "unexpected"),
     ([VOLUME | {"tag": "a"}, SNAPSHOT | {"tag": "a"}], "2.42", "the same tag"),
     ([VOLUME | {"volume_type": "fast"}], "2.66", "'volume_type' was unexpected"),
-    ([VOLUME | {"boot_index": None}], "2.67", "volume service"),
-    ([VOLUME | {"boot_index": -1}], "2.1", "volume service"), ([VOLUME | {"boot_index": 1}], "2.1", "volume service")])
+    ([ROOT, VOLUME | {"boot_index": None}], "2.67", "volume service"),
+    ([ROOT, VOLUME | {"boot_index": -1}], "2.1", "volume service"),
+    ([VOLUME | {"boot_index": 0}], "2.1", "volume service"),
+    ([ROOT, VOLUME | {"boot_index": 1}], "2.1", "volume service")])
 def test_block_devices_that_cannot_be(api: Api, devices: list[Any], version: str, message: str) -> None:
     body = {name: value for name, value in BODY.items() if name != "networks" or version >= "2.37"}
     answer = api("POST", "/servers", {"server": body | {"block_device_mapping_v2": devices}}, version=version)
