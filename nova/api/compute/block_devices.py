@@ -15,6 +15,8 @@ from nova.virt.types import DISK_BUSES, FILE_SYSTEMS
 _SWAP = "swap"
 #: More than any machine type has room for beside the other devices.
 _MOST = 20
+#: Of a boot index as text; many more are no number to Python.
+_DIGITS = 20
 _SEQUENCE = "Boot sequence for the instance and image/block device mapping combination is not valid."
 
 
@@ -131,8 +133,11 @@ def _goes_to(device: Mapping[str, Any]) -> str:
 
 
 def _boot_index(device: Mapping[str, Any]) -> int | None:
+    """None and -1: it boots nothing."""
     index = device.get("boot_index")
-    return None if index is None else int(index)
+    if isinstance(index, str) and len(index) > _DIGITS:
+        raise _invalid(_SEQUENCE)
+    return None if index is None else max(int(index), -1)
 
 
 def _invalid(why: str) -> errors.Invalid:

@@ -62,6 +62,8 @@ def test_what_is_not_said_is_the_flavors(api: Api) -> None:
     assert [row["volume_size"] for row in rows] == [3, 1, 64]
     _, rows = recorded(api, create(api, {k: v for k, v in ROOT.items() if k != "destination_type"}))
     assert [(row["source_type"], row["destination_type"]) for row in rows] == [("image", "local")]
+    _, rows = recorded(api, create(api, ROOT, EPHEMERAL | {"boot_index": -(10**18)}, SWAP | {"boot_index": None}))
+    assert [row["boot_index"] for row in rows] == [0, -1, None]
     server, rows = recorded(api, create(api))
     assert (server["block_devices"], [row["volume_size"] for row in rows]) == (None, [1])
 
@@ -84,6 +86,7 @@ def test_an_ephemeral_disk_is_divided(api: Api) -> None:
     ([ROOT, EPHEMERAL | {"volume_type": "fast"}], "volume_type with destination_type=local is not supported"),
     ([ROOT, EPHEMERAL | {"volume_size": "0"}], "less than the minimum of 1"),
     ([EPHEMERAL | {"boot_index": 0}], "A blank device cannot be booted from."),
+    ([ROOT, EPHEMERAL | {"boot_index": "-" + "9" * 5000}], ORDER), ([ROOT, EPHEMERAL | {"boot_index": 10**18}], ORDER),
     ([EPHEMERAL], ORDER), ([ROOT, ROOT], ORDER), ([ROOT, EPHEMERAL | {"boot_index": 2}], ORDER),
     ([ROOT | {"uuid": str(uuid.UUID(int=1))}], ORDER),
     ([ROOT, {"no_device": "", "device_name": "vdb"}], "no volume service")])
