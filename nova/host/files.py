@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import pathlib
 import shutil
@@ -13,8 +14,11 @@ from collections.abc import Iterator
 
 from nova import concurrency, errors
 
+LOG = logging.getLogger(__name__)
 Path = str | os.PathLike[str]
 _REMOVING = ".removing-"
+#: Seconds between the attempts to remove what nobody waits for.
+_REMOVE_AGAIN = (1.0, 10.0, 60.0)
 
 
 def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -60,18 +64,45 @@ def remove_tree(path: Path) -> None:
 
     It is moved aside first, so that nobody ever sees half of it under its name.
     """
-    target = pathlib.Path(path)
+    aside = _set_aside(pathlib.Path(path))
+    if aside is not None:
+        _remove(aside)
+
+
+def remove_tree_soon(path: Path) -> None:
+    """As :func:`remove_tree`, but when it returns the directory may be no more than moved aside: nobody waits for the
+    removal of large files. A process that dies meanwhile leaves the rest to :func:`finish_removals`."""
+    aside = _set_aside(pathlib.Path(path))
+    if aside is not None:
+        concurrency.spawn(_remove_patiently, aside, name=f"remove-{aside.name}")
+
+
+def _set_aside(target: pathlib.Path) -> pathlib.Path | None:
+    """Where the directory is now; None: it was not there, or it was a file and is gone."""
     if target.is_symlink() or not target.is_dir():
         target.unlink(missing_ok=True)
-        return
+        return None
     aside = target.with_name(f".{target.name}{_REMOVING}{concurrency.uuid4()}")
     try:
         target.rename(aside)
     except FileNotFoundError:
-        return
+        return None
     except OSError as e:
-        raise errors.HostFailure(f"{path} cannot be removed: {e.strerror}.") from e
-    _remove(aside)
+        raise errors.HostFailure(f"{target} cannot be removed: {e.strerror}.") from e
+    return aside
+
+
+def _remove_patiently(aside: pathlib.Path) -> None:
+    for pause in _REMOVE_AGAIN:
+        try:
+            return _remove(aside)
+        except errors.HostFailure as e:
+            LOG.warning("%s It is tried again in %g s.", e.message, pause)
+            concurrency.sleep(pause)
+    try:
+        _remove(aside)
+    except errors.HostFailure as e:
+        LOG.error("%s It is tried again when the service starts.", e.message)
 
 
 def finish_removals(directory: Path) -> None:

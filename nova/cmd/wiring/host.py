@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nova import concurrency, errors
 from nova.clients.network import NetworkClient
 from nova.clients.nudges import Sender as NudgeSender
 from nova.clients.orchestrator import CellOrchestratorClient
@@ -24,22 +26,46 @@ from nova.network.endpoint import NetworkEndpoint
 from nova.virt import registry
 from nova.workflow import Row, Workflows
 
+LOG = logging.getLogger(__name__)
+
 
 class RemoteNetworking:
     """nova-network of the same host, over the bus."""
 
     def __init__(self, bus: Any, host: str) -> None:
         self._client, self._host = NetworkClient(bus), host
+        self._ahead: dict[str, concurrency.Task] = {}
 
     def plug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._catch_up(instance_uuid)
         if vifs:
             self._client.plug(service_context(), self._host, instance_uuid, vifs)
 
     def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._catch_up(instance_uuid)
         if vifs:
             self._client.unplug(service_context(), self._host, instance_uuid, vifs)
 
+    def unplug_ahead(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._catch_up(instance_uuid)
+        if vifs:
+            self._ahead[instance_uuid] = concurrency.spawn(self._try_unplug, instance_uuid, vifs,
+                                                           name=f"unplug-{instance_uuid}")
+
+    def _try_unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        try:
+            self._client.unplug(service_context(), self._host, instance_uuid, vifs)
+        except errors.NovaError as e:
+            LOG.info("the network of server %s is taken away later: %s", instance_uuid, e.message)
+
+    def _catch_up(self, instance_uuid: str) -> None:
+        """Wait for what was begun ahead. A server has one operation at a time, so nobody else begins anything."""
+        begun = self._ahead.pop(instance_uuid, None)
+        if begun is not None:
+            begun.join()
+
     def pull(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        self._catch_up(instance_uuid)
         self._client.pull(service_context(), self._host, instance_uuid, vifs)
 
 
@@ -50,6 +76,9 @@ class NoDataPlane:
         return None
 
     def unplug(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
+        return None
+
+    def unplug_ahead(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:
         return None
 
     def pull(self, instance_uuid: str, vifs: list[dict[str, Any]]) -> None:

@@ -50,6 +50,7 @@ def migrate(run: Run) -> Result:
     env: HostEnvironment = run.env
     with env.turn() as watch:
         env.driver.migrate(env.server.uuid, run.data["destination"], _wishes(run), watch)
+    env.networking.unplug_ahead(env.server.uuid, env.server.network_info or [])
     return Result(next="switch")
 
 
@@ -67,8 +68,8 @@ def call_off(run: Run) -> Result:
 def arrive(run: Run) -> Result:
     env: HostEnvironment = run.env
     server = env.server
-    env.networking.plug(server.uuid, server.network_info or [])
-    env.driver.welcome(guest_of(env.work))
+    together(lambda: env.driver.welcome(guest_of(env.work)),
+             lambda: env.networking.plug(server.uuid, server.network_info or []))
     power = env.driver.info(server.uuid).power_state
     if server.vm_state == states.ACTIVE and power is PowerState.PAUSED:  # it was halted so that it came to an end
         env.driver.power_on(server.uuid)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -45,6 +46,9 @@ class LibvirtLifecycle(Lifecycle):
         progress("started", 100)
 
     def destroy(self, uuid: str, name: str) -> None:
+        self._destroy(uuid, name, files.remove_tree)
+
+    def _destroy(self, uuid: str, name: str, remove: Callable[[pathlib.Path], None]) -> None:
         try:
             self._stop_hard(uuid)
             self._on_domain(uuid, self._undefine)
@@ -55,7 +59,7 @@ class LibvirtLifecycle(Lifecycle):
             LOG.info("the files of guest %s are on shared storage and another host's now; they stay", uuid)
             return
         self.hypervisor.disks.remove(uuid)
-        files.remove_tree(self.hypervisor.directory(uuid))
+        remove(self.hypervisor.directory(uuid))
 
     def power_on(self, uuid: str) -> None:
         self._on_domain(uuid, self._start)

@@ -88,7 +88,7 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
         if destination.get("shared"):
             self._forget(uuid)
         else:
-            self.destroy(uuid, name)
+            self._destroy(uuid, name, files.remove_tree_soon)
 
     def _forget(self, uuid: str) -> None:
         """Without touching its files, which another host has too."""

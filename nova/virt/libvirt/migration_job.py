@@ -69,8 +69,6 @@ class Job:
 
     def run(self, watch: Watch) -> None:
         """Until it is over, however. :class:`errors.Conflict` when it was aborted; what libvirt says of a failure."""
-        if ABORT in watch.wanted(0):
-            raise errors.Conflict("The live migration was aborted.")
         concurrency.spawn(self._carry_out, name=f"migrate-{self._uuid}")
         try:
             self._attend(watch)
@@ -97,6 +95,7 @@ class Job:
     def _attend(self, watch: Watch) -> None:
         began = said = concurrency.monotonic()
         due = began + self._pace.first_look
+        self._obey(watch.wanted(0))  # asked while the destination makes ready; what is said then is heard in time
         while not self._ended.wait(TICK):
             self._obey(watch.wanted(0))
             self._tell(watch)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -54,6 +56,46 @@ def test_a_removal_that_died_half_way_is_finished(tmp_path: pathlib.Path, monkey
 
 def _die(*args: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_tree_that_nobody_waits_for_leaves_its_place_at_once(
+        tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = concurrency.Event()
+    offload = concurrency.offload
+
+    def slowly(work: Any, *args: Any) -> Any:
+        assert going.wait(30)
+        return offload(work, *args)
+
+    monkeypatch.setattr(concurrency, "offload", slowly)
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    files.remove_tree_soon(tmp_path / "tree")
+    files.remove_tree_soon(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists() and len(os.listdir(tmp_path)) == 1
+    going.set()
+    _until_empty(tmp_path)
+
+
+def test_what_cannot_be_removed_at_once_is_tried_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offload, refusals = concurrency.offload, [OSError(errno.EBUSY, "busy")]
+
+    def busy_at_first(work: Any, *args: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return offload(work, *args)
+
+    monkeypatch.setattr(concurrency, "offload", busy_at_first)
+    (tmp_path / "tree").mkdir()
+    files.remove_tree_soon(tmp_path / "tree")
+    _until_empty(tmp_path)
+    assert not refusals
+
+
+def _until_empty(directory: pathlib.Path) -> None:
+    end = concurrency.monotonic() + 60
+    while os.listdir(directory):
+        assert concurrency.monotonic() < end, os.listdir(directory)
+        concurrency.sleep(0.01)
 
 
 def test_a_link_is_removed_and_not_what_it_points_to(tmp_path: pathlib.Path) -> None:
