@@ -172,7 +172,8 @@ class ComputeManager:
 
     def settle(self, uuid: str) -> None:
         """Compare a server's record with its guest, when what is done to it now has ended."""
-        if self._registered and self._turns.enter(f"settle {uuid}", uuid, lambda: self._reconciler.settle(uuid)):
+        if self._registered and self._turns.enter(
+                f"settle {uuid}", uuid, lambda: self._reconciler.settle(uuid), again=True):
             self._pool.submit(self._turns.serve, uuid)
 
     def _take(self, uuid: str, epoch: int) -> None:

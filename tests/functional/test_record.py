@@ -10,6 +10,7 @@ import pytest
 from nova import concurrency, errors
 from tests.functional import truth
 from tests.functional.cloud import Cloud
+from tests.functional.pauses import Pauses
 
 
 @pytest.fixture
@@ -97,6 +98,19 @@ def test_reset_state_ends_what_hangs(cloud: Cloud, active: str) -> None:
     cloud.wait_state(active, "active")
     with pytest.raises(errors.Invalid, match="active or error"):
         cloud.operations.reset_state(cloud.context(admin=True), active, "paused")
+
+
+def test_a_reset_while_the_host_looks_after_another_is_looked_after_too(cloud: Cloud, active: str,
+                                                                       pauses: Pauses) -> None:
+    driver = cloud.hosts[cloud.server(active)["host"]].manager.driver  # type: ignore[index]
+    admin = cloud.context(admin=True)
+    driver.listeners.clear()
+    driver.guest_stops(active)
+    with pauses.at("send:conductor.instance_power_states") as hold:
+        cloud.operations.reset_state(admin, active, "error")
+        hold.reached()
+        cloud.operations.reset_state(admin, active, "active")
+    assert cloud.wait_state(active, "stopped")["power_state"] == 4
 
 
 def test_after_a_reset_the_record_says_what_the_guest_does(cloud: Cloud, active: str) -> None:
