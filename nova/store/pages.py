@@ -8,10 +8,11 @@ Paging goes by key: the marker's own values say where to go on, so a late page c
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -37,8 +38,15 @@ Key = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    rows: list[dict[str, Any]]
+    """Servers in the asked order, column by column; ``down`` are the cells that did not answer."""
+
+    columns: dict[str, Sequence[Any]]
     down: list[Cell]
+
+    @functools.cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        names = list(self.columns)
+        return [dict(zip(names, values, strict=True)) for values in zip(*self.columns.values(), strict=True)]
 
 
 @dataclasses.dataclass(slots=True)
@@ -60,12 +68,16 @@ def share(limit: int, cells: int) -> int:
     return limit if cells < 2 else min(limit, limit // cells + 2 * math.isqrt(limit) + 8)
 
 
+def names_of(query: Query, details: bool) -> list[str]:
+    """The columns that a page is made of: those that are asked for, and those that sort and complete it."""
+    names = list(query.columns or (c.name for c in table.instances.columns))
+    needed = ["uuid", *(name for name, _ in query.order), *(("id", "vm_state") if details else ())]
+    return names + [name for name in dict.fromkeys(needed) if name not in names]
+
+
 def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int, *, details: bool) -> Chunk:
     """The next rows of a cell. With ``details``, faults and volumes beside them, a select each where there are any."""
-    names = list(query.columns or (c.name for c in table.instances.columns))
-    names += [name for name in ("uuid", *(name for name, _ in query.order)) if name not in names]
-    if details:
-        names += [name for name in ("id", "vm_state") if name not in names]
+    names = names_of(query, details)
     columns: list[sa.ColumnElement[Any]] = [_RAW.get(n, T[n]) for n in names]
     if details:
         columns.append(table.HAS_VOLUMES)
@@ -141,94 +153,89 @@ def downwards(order: Order) -> bool:
     return all(direction == "desc" for _, direction in order)
 
 
-_PLACE = operator.itemgetter(0, 1)
-
-
 def merge(waiting: list[dict[str, Any]], streams: Sequence[Stream], query: Query,
-          details: bool) -> list[dict[str, Any]]:
-    """The first rows of all streams as dicts. A server between two databases is in both for a moment: shown once.
+          details: bool) -> dict[str, Sequence[Any]]:
+    """The first rows of all streams, column by column. A server between two databases is in both for a moment: shown
+    once.
 
     What is in hand is sorted at once, which for runs that are sorted is one pass. It is sure up to the last row of the
     first stream that may go on; that one is asked again when the page is not full by then. Raises what a refill raises.
     """
     order = query.order
     key, down = key_of(order), downwards(order)
-    shelf = _Shelf(waiting, details)
+    shelf = _Shelf(query, details)
     last = -1 if down else len(streams)  # so that the cell's row of one that is in both comes first
-    hand: list[tuple[tuple[Any, ...], int, int, int]] = [(key(row), last, 0, i) for i, row in enumerate(waiting)]
+    hand = shelf.add(Chunk({name: [row.get(name) for row in waiting] for name in names_of(query, details)}, False),
+                     None, last)
     fresh = list(enumerate(streams))
-    chosen: dict[str, tuple[int, int]] = {}
+    chosen: dict[str, int] = {}
     while True:
         for number, stream in fresh:
-            at = shelf.add(stream.chunk, stream.cell)
-            hand += [(key, number, at, i) for i, key in enumerate(_keys(order, down, stream.chunk.columns))]
-        hand.sort(key=_PLACE, reverse=down)
+            hand += shelf.add(stream.chunk, stream.cell, number)
+        hand.sort(reverse=down)
         edges = [(key(stream.last(order)), number) for number, stream in enumerate(streams) if stream.open]
         edge = (max if down else min)(edges, default=None)
-        sure = len(hand) if edge is None else next(i for i, e in enumerate(hand, 1) if _PLACE(e) == edge)
-        for _, _, at, i in hand[:sure]:
-            chosen.setdefault(shelf.uuids[at][i], (at, i))
+        sure = len(hand) if edge is None else next(i for i, e in enumerate(hand, 1) if e[:2] == edge)
+        for _, _, at in hand[:sure]:
+            chosen.setdefault(shelf.uuids[at], at)
             if len(chosen) == query.limit:
-                return shelf.rows(chosen.values())
+                return shelf.columns(list(chosen.values()))
         if edge is None:
-            return shelf.rows(chosen.values())
+            return shelf.columns(list(chosen.values()))
         hand, fresh = hand[sure:], [(edge[1], streams[edge[1]])]
         fresh[0][1].go_on(order)
 
 
 class _Shelf:
-    """What a page is made of, by number: first the rows that are dicts already, then chunks. Only what the page shows
-    of a chunk becomes dicts, column by column; equal JSON texts, such as flavors, become one object of the page, which
-    views only read."""
+    """What a page is made of: chunks, whose rows have one number each. Equal JSON texts, such as flavors, become one
+    object of the page, which views only read."""
 
-    def __init__(self, waiting: list[dict[str, Any]], details: bool) -> None:
-        self._details = details
-        self._known: dict[str, Any] = {}
-        self._waiting = waiting
-        self._chunks: list[tuple[Chunk, Cell]] = []
-        self.uuids: list[Sequence[str]] = [[row["uuid"] for row in waiting]]
+    def __init__(self, query: Query, details: bool) -> None:
+        self._order, self._down, self._details = query.order, downwards(query.order), details
+        self._names = names_of(query, details)
+        self._chunks: list[tuple[Chunk, Cell | None]] = []
+        self.uuids: list[str] = []
 
-    def add(self, chunk: Chunk, cell: Cell) -> int:
-        """The number by which the chunk's rows are asked for."""
+    def add(self, chunk: Chunk, cell: Cell | None, stream: int) -> list[tuple[tuple[Any, ...], int, int]]:
+        """Take a chunk in; ``cell`` None: of servers that none has yet. (Key, number of its stream, number) of each of
+        its rows."""
+        first = len(self.uuids)
         self._chunks.append((chunk, cell))
-        self.uuids.append(chunk.columns["uuid"])
-        return len(self._chunks)
+        self.uuids += chunk.columns["uuid"]
+        return [(key, stream, at) for at, key in enumerate(_keys(self._order, self._down, chunk.columns), first)]
 
-    def rows(self, chosen: Collection[tuple[int, int]]) -> list[dict[str, Any]]:
-        """The dicts of (number, row), in this order."""
-        needed = [0] * len(self.uuids)
-        for at, i in chosen:
-            needed[at] = max(needed[at], i + 1)
-        made = [self._waiting, *(self._dicts(chunk, cell, count)
-                                 for (chunk, cell), count in zip(self._chunks, needed[1:], strict=True))]
-        return [made[at][i] for at, i in chosen]
-
-    def _dicts(self, chunk: Chunk, cell: Cell, count: int) -> list[dict[str, Any]]:
-        """The first rows of a chunk."""
-        if not count:
-            return []
-        columns = {name: values[:count] for name, values in chunk.columns.items()}
-        for name in _RAW.keys() & columns.keys():
-            columns[name] = self._parsed(columns[name])
-        columns["cell_uuid"] = [cell.uuid] * count
+    def columns(self, chosen: Sequence[int]) -> dict[str, Sequence[Any]]:
+        """The rows of these numbers, with what follows from their columns and stands beside them."""
+        found = {name: self._picked(chosen, [chunk.columns[name] for chunk, _ in self._chunks if len(chunk)])
+                 for name in self._names}
+        for name in _RAW.keys() & found.keys():
+            found[name] = self._parsed(found[name])
+        homes = [[cell.uuid if cell else None] * len(chunk) for chunk, cell in self._chunks]
+        found["cell_uuid"] = self._picked(chosen, homes)
         if self._details:
-            uuids = columns["uuid"]
-            columns["name"] = list(map(table.guest_name, columns["id"], columns.get("name") or [None] * count))
-            columns["fault"] = list(map(chunk.faults.get, uuids))
-            columns["volumes"] = [chunk.volumes.get(uuid, []) for uuid in uuids]
-        names = list(columns)
-        return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            faults = {uuid: fault for chunk, _ in self._chunks for uuid, fault in chunk.faults.items()}
+            volumes = {uuid: some for chunk, _ in self._chunks for uuid, some in chunk.volumes.items()}
+            found["fault"] = list(map(faults.get, found["uuid"]))
+            found["volumes"] = [volumes.get(uuid, []) for uuid in found["uuid"]]
+            known = found.get("name") or [None] * len(chosen)
+            found["name"] = [table.guest_name(number, name) if home else name for number, name, home
+                             in zip(found["id"], known, found["cell_uuid"], strict=True)]
+        return found
 
-    def _parsed(self, texts: Sequence[Any]) -> Sequence[Any]:
-        """The values of a column of JSON; a driver that reads JSON by itself has done so."""
+    @staticmethod
+    def _picked(chosen: Sequence[int], parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        values = list(itertools.chain.from_iterable(parts))
+        return operator.itemgetter(*chosen)(values) if len(chosen) > 1 else [values[at] for at in chosen]
+
+    @staticmethod
+    def _parsed(texts: Sequence[Any]) -> Sequence[Any]:
+        """The values of a column of JSON, as far as nobody has read them: some drivers do."""
         if {type(text) for text in texts} - {str, type(None)}:
-            return texts
+            return [orjson.loads(text) if isinstance(text, str) else text for text in texts]
         if len(set(texts)) > len(texts) // 2:
             found: list[Any] = orjson.loads(f"[{','.join([text or 'null' for text in texts])}]")
             return found
-        known = self._known
-        for text in set(texts) - known.keys() - {None}:
-            known[text] = orjson.loads(text)
+        known = {text: orjson.loads(text) for text in set(texts) - {None}}
         return [None if text is None else known[text] for text in texts]
 
 

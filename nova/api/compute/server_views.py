@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nova import states
 from nova.web import timestamps
 from nova.web.request import Request
 
+Columns = Mapping[str, Sequence[Any]]
 _FAULT = frozenset({"ERROR", "DELETED"})
 _PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
 
@@ -66,10 +66,10 @@ def basic(request: Request, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": row["uuid"], "name": row["display_name"], "links": request.links("servers", row["uuid"])}
 
 
-def addresses(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def addresses(vifs: Iterable[Mapping[str, Any]] | None) -> dict[str, list[dict[str, Any]]]:
     """Addresses by network label."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for vif in row["network_info"] or ():
+    for vif in vifs or ():
         listed = found.setdefault(vif["network"]["label"], [])
         for ip in vif["ips"]:
             listed.append({"version": ip["version"], "addr": ip["address"],
@@ -82,7 +82,7 @@ def addresses(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 def plain_addresses(row: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The same as the ``ips`` resource shows them: version and address only."""
     return {label: [{"version": ip["version"], "addr": ip["addr"]} for ip in ips]
-            for label, ips in addresses(row).items()}
+            for label, ips in addresses(row["network_info"]).items()}
 
 
 class ServerView:
@@ -107,11 +107,7 @@ class ServerView:
         self._status_all = shown and request.allowed(_STATUS)
         self._status_unknown = shown and not self._status_all and request.allowed(_STATUS_UNKNOWN)
         self._see_details = request.context.is_admin
-        copied = dict(self._copies())
-        self._copied, self._copy = tuple(copied), operator.itemgetter(*copied.values())
-        #: Many rows share a flavor and an image: by identity, with what keeps that from being another's.
-        self._flavors: dict[int, tuple[Any, dict[str, Any]]] = {}
-        self._images: dict[tuple[str, int], tuple[Any, dict[str, Any]]] = {}
+        self._copied = dict(self._copies())
 
     def _copies(self) -> Iterator[tuple[str, str]]:
         """Wire names and columns of what this request is shown as it stands in the row."""
@@ -122,61 +118,82 @@ class ServerView:
 
     def one(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A row of ``instances`` with ``fault`` and ``volumes`` as :mod:`nova.store.servers` gives it."""
-        uuid, version = row["uuid"], self._version
-        status = states.status(row["vm_state"], row["task_state"])
-        item: dict[str, Any] = {
-            "accessIPv4": row["access_ip_v4"] or "", "accessIPv6": row["access_ip_v6"] or "",
-            "addresses": addresses(row), "created": timestamps.iso(row["created_at"]), "flavor": self._flavor(row),
-            "hostId": host_id(row["project_id"], row["host"]), "id": uuid, "image": self._image(row),
-            "links": [{"rel": "self", "href": self._self_url + uuid},
-                      {"rel": "bookmark", "href": f"{self._root_url}/servers/{uuid}"}],
-            "status": status, "updated": timestamps.iso(row["updated_at"] or row["created_at"]),
-            "OS-DCF:diskConfig": "AUTO" if row["auto_disk_config"] else "MANUAL"}
-        item.update(zip(self._copied, self._copy(row), strict=True))
-        if status in _FAULT and row.get("fault"):
-            item["fault"] = self._fault(row["fault"])
-        if status in _PROGRESS:
-            item["progress"] = row["progress"] or 0
+        return self.many({"fault": (None,), "volumes": ((),)} | {name: (value,) for name, value in row.items()})[0]
+
+    def many(self, c: Columns) -> list[dict[str, Any]]:
+        """The same of a page, column by column: of a thousand servers that is half the work."""
+        if not c["uuid"]:
+            return []
+        statuses = list(map(states.status, c["vm_state"], c["task_state"]))
+        wire: dict[str, Iterable[Any]] = {
+            "accessIPv4": [ip or "" for ip in c["access_ip_v4"]], "accessIPv6": [ip or "" for ip in c["access_ip_v6"]],
+            "addresses": map(addresses, c["network_info"]), "created": map(timestamps.iso, c["created_at"]),
+            "flavor": self._flavors(c["flavor"]), "hostId": map(host_id, c["project_id"], c["host"]), "id": c["uuid"],
+            "image": self._images(c), "links": map(self._links, c["uuid"]), "status": statuses,
+            "updated": [timestamps.iso(at or made) for at, made in zip(c["updated_at"], c["created_at"], strict=True)],
+            "OS-DCF:diskConfig": ["AUTO" if auto else "MANUAL" for auto in c["auto_disk_config"]]}
+        wire |= {name: c[column] for name, column in self._copied.items()}
         if self._all:
-            self._add_extended(item, row)
-        if version >= (2, 9):
-            self._add_newer(item, row)
-        return item
+            wire |= self._extended(c)
+        if self._version >= (2, 9):
+            wire |= self._newer(c)
+        names = list(wire)
+        items = [dict(zip(names, values, strict=True)) for values in zip(*wire.values(), strict=True)]
+        self._add_what_some_have(items, statuses, c)
+        return items
 
-    def _add_extended(self, item: dict[str, Any], row: Mapping[str, Any]) -> None:
-        host = row["host"]
-        item["OS-EXT-AZ:availability_zone"] = (
-            self._zones.get(host, self._default_zone) if host else row["availability_zone"] or "")
-        item["config_drive"] = row["config_drive"] or ""
-        item["OS-SRV-USG:launched_at"] = timestamps.micro(row["launched_at"])
-        item["OS-SRV-USG:terminated_at"] = timestamps.micro(row["terminated_at"])
+    def _extended(self, c: Columns) -> dict[str, Iterable[Any]]:
+        zones, default = self._zones, self._default_zone
+        found: dict[str, Iterable[Any]] = {
+            "OS-EXT-AZ:availability_zone": [zones.get(host, default) if host else asked or ""
+                                            for host, asked in zip(c["host"], c["availability_zone"], strict=True)],
+            "config_drive": [drive or "" for drive in c["config_drive"]],
+            "OS-SRV-USG:launched_at": map(timestamps.micro, c["launched_at"]),
+            "OS-SRV-USG:terminated_at": map(timestamps.micro, c["terminated_at"]),
+            "os-extended-volumes:volumes_attached": [[self._volume(v) for v in some or ()] for some in c["volumes"]]}
         if self._admin:
-            item["OS-EXT-SRV-ATTR:instance_name"] = row["name"] or ""
-        item["os-extended-volumes:volumes_attached"] = [self._volume(v) for v in row.get("volumes") or ()]
-        if row["network_info"] and row["security_groups"]:
-            item["security_groups"] = [{"name": name} for name in row["security_groups"]]
+            found["OS-EXT-SRV-ATTR:instance_name"] = [name or "" for name in c["name"]]
+        return found
 
-    def _add_newer(self, item: dict[str, Any], row: Mapping[str, Any]) -> None:
-        version = self._version
-        item["locked"] = row["locked_by"] is not None
-        if self._status_all or self._status_unknown:
-            word = self._host_status.get(row["host"], "UNKNOWN") if row["host"] else ""
-            if self._status_all or word == "UNKNOWN":
-                item["host_status"] = word
-        if version >= (2, 71) and self._single:
-            item["server_groups"] = [row["server_group"]] if row["server_group"] else []
-        if version >= (2, 100):
-            item["scheduler_hints"] = {k: v if isinstance(v, list) else [v]
-                                       for k, v in (row["scheduler_hints"] or {}).items()}
+    def _newer(self, c: Columns) -> dict[str, Iterable[Any]]:
+        found: dict[str, Iterable[Any]] = {"locked": [who is not None for who in c["locked_by"]]}
+        if self._status_all:
+            found["host_status"] = [self._status_of(host) for host in c["host"]]
+        if self._version >= (2, 71) and self._single:
+            found["server_groups"] = [[group] if group else [] for group in c["server_group"]]
+        if self._version >= (2, 100):
+            found["scheduler_hints"] = [{k: v if isinstance(v, list) else [v] for k, v in hints.items()}
+                                        if hints else {} for hints in c["scheduler_hints"]]
+        return found
 
-    def _flavor(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        flavor = row["flavor"]
-        known = self._flavors.get(id(flavor))
-        if known is None:
-            known = self._flavors[id(flavor)] = flavor, self._flavor_view(flavor)
-        return known[1]
+    def _status_of(self, host: str | None) -> str:
+        return self._host_status.get(host, "UNKNOWN") if host else ""
 
-    def _flavor_view(self, flavor: Mapping[str, Any]) -> dict[str, Any]:
+    def _add_what_some_have(self, items: list[dict[str, Any]], statuses: Sequence[str], c: Columns) -> None:
+        for item, status, progress, fault in zip(items, statuses, c["progress"], c["fault"], strict=True):
+            if status in _PROGRESS:
+                item["progress"] = progress or 0
+            elif fault and status in _FAULT:
+                item["fault"] = self._fault(fault)
+        if self._all:
+            for item, vifs, groups in zip(items, c["network_info"], c["security_groups"], strict=True):
+                if vifs and groups:
+                    item["security_groups"] = [{"name": name} for name in groups]
+        if self._version >= (2, 9) and self._status_unknown:
+            for item, host in zip(items, c["host"], strict=True):
+                if self._status_of(host) == "UNKNOWN":
+                    item["host_status"] = "UNKNOWN"
+
+    def _links(self, uuid: str) -> list[dict[str, str]]:
+        return [{"rel": "self", "href": self._self_url + uuid},
+                {"rel": "bookmark", "href": f"{self._root_url}/servers/{uuid}"}]
+
+    def _flavors(self, flavors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Servers of a page share their flavors, and so do answers."""
+        made = {id(flavor): self._flavor(flavor) for flavor in {id(f): f for f in flavors}.values()}
+        return [made[id(flavor)] for flavor in flavors]
+
+    def _flavor(self, flavor: Mapping[str, Any]) -> dict[str, Any]:
         if self._version < (2, 47):
             flavorid = flavor["flavorid"]
             return {"id": flavorid, "links": [{"rel": "bookmark", "href": f"{self._root_url}/flavors/{flavorid}"}]}
@@ -186,18 +203,16 @@ class ServerView:
             item["extra_specs"] = flavor.get("extra_specs") or {}
         return item
 
-    def _image(self, row: Mapping[str, Any]) -> Any:
-        ref = row["image_ref"]
+    def _images(self, c: Columns) -> list[Any]:
+        if self._version < (2, 98):
+            return [self._image(ref) for ref in c["image_ref"]]
+        return [self._image(ref) | {"properties": properties or {}} if ref else ""
+                for ref, properties in zip(c["image_ref"], c["image_properties"], strict=True)]
+
+    def _image(self, ref: str | None) -> Any:
         if not ref:
             return ""
-        properties = row["image_properties"] if self._version >= (2, 98) else None
-        known = self._images.get((ref, id(properties)))
-        if known is None:
-            item = {"id": ref, "links": [{"rel": "bookmark", "href": f"{self._root_url}/images/{ref}"}]}
-            if self._version >= (2, 98):
-                item["properties"] = properties or {}
-            known = self._images[ref, id(properties)] = properties, item
-        return known[1]
+        return {"id": ref, "links": [{"rel": "bookmark", "href": f"{self._root_url}/images/{ref}"}]}
 
     def _fault(self, fault: Mapping[str, Any]) -> dict[str, Any]:
         item = {"code": fault["code"], "created": timestamps.iso(fault["created_at"]), "message": fault["message"]}

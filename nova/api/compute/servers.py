@@ -19,6 +19,7 @@ from nova.cells import Cell
 from nova.db.api import cells as mappings
 from nova.db.engine import Database
 from nova.operations import Created, Operations
+from nova.store.pages import Page
 from nova.store.query import Query
 from nova.store.servers import Servers as ServerStore
 from nova.web import paging, timestamps
@@ -63,7 +64,7 @@ class Servers:
             return {"servers": []}
         page = self._store.page(request.context, wanted, details=False)
         items = [views.basic(request, row) for row in page.rows]
-        return self._listing(request, wanted, page.rows, items, page.down, "servers")
+        return self._listing(request, wanted, page, items, "servers")
 
     def detail(self, request: Request) -> dict[str, Any]:
         wanted = queries.build(request, action="detail", max_limit=self._conf.api.max_limit,
@@ -71,9 +72,7 @@ class Servers:
         if wanted is None:
             return {"servers": []}
         page = self._store.page(request.context, wanted)
-        view = self._view(request)
-        items = [view.one(row) for row in page.rows]
-        return self._listing(request, wanted, page.rows, items, page.down, "servers/detail")
+        return self._listing(request, wanted, page, self._view(request).many(page.columns), "servers/detail")
 
     def show(self, request: Request) -> dict[str, Any]:
         row = self._store.show(request.context, request.match["id"])
@@ -123,15 +122,14 @@ class Servers:
         return views.ServerView(request, host_status=self._hosts.status(), zones=self._hosts.zones(),
                                 default_zone=self._hosts.default_zone, single=single, extended=extended)
 
-    def _listing(self, request: Request, wanted: Query, rows: list[dict[str, Any]], items: list[dict[str, Any]],
-                 down: list[Cell], path: str) -> dict[str, Any]:
-        if down:
-            items = items + self._of_silent_cells(request, wanted, down)
+    def _listing(self, request: Request, wanted: Query, page: Page, items: list[dict[str, Any]],
+                 path: str) -> dict[str, Any]:
         body: dict[str, Any] = {"servers": items}
-        if rows and len(rows) == wanted.limit and "limit" in request.args:
-            body["servers_links"] = paging.next_link(request, path, rows[-1]["uuid"])
-        elif rows and len(rows) >= self._conf.api.max_limit:
-            body["servers_links"] = paging.next_link(request, path, rows[-1]["uuid"])
+        if page.down:
+            body["servers"] = items + self._of_silent_cells(request, wanted, page.down)
+        count = len(items)
+        if count and (count >= self._conf.api.max_limit or (count == wanted.limit and "limit" in request.args)):
+            body["servers_links"] = paging.next_link(request, path, items[-1]["id"])
         return body
 
     def _of_silent_cells(self, request: Request, wanted: Query, down: list[Cell]) -> list[dict[str, Any]]:
