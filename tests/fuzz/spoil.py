@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import random
@@ -11,6 +12,7 @@ from typing import Any
 from nova import errors
 from nova.web import bodies
 from nova.web.validation import Validator
+from tests.api.compute.bodies import smallest
 
 TEXTS = ("", " ", "é", "\u202e\u2028😀", "a" * 300, "a" * 70000, "' OR 1=1 --", "../../etc/passwd", "%s%n", "\x00",
          "True", "-1", "0", "1e400", "{{7*7}}", "<b>", "(((((((((((((((((((", "٣")
@@ -20,8 +22,11 @@ IDS = ("é", "%2e%2e", "..", "a" * 500, "-1", "0", "9" * 25, "%00", "%ff", "%F0%
        "00000000-0000-4000-8000-000000000000", "null", "{}", "*")
 MEDIA = ("text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded",
          "json", "application/json-patch+json", "/", "application/json/x")
-KINDS = ("wrong type", "missing", "extra", "null", "huge", "text", "twice", "deep", "media", "empty", "broken", "large",
-         "good")
+KINDS = ("wrong type", "missing", "extra", "optional", "optional", "null", "huge", "text", "twice", "deep", "media",
+         "empty", "broken", "large", "good")
+#: What a member may hold that a schema knows of and a client need not send.
+WRONG: tuple[Any, ...] = (*VALUES, {"a": [{"b": {"c": [{"d": {"e": [[]]}}]}}]}, [[[[[[1]]]]]], ["\u202e😀"] * 40,
+                          {"é" * 50: "\x00"})
 BROKEN = (b"{", b"[1,", b'{"a":}', b"\xff\xfe{}", b"NaN", b"{'a': 1}", b'{"a": 1}}', b"\xef\xbb\xbf{}", b'"\\ud800"',
           b"\x00", b'{"a": Infinity}', b"nul", b'{"\\u0000": 1}')
 
@@ -53,6 +58,8 @@ def spoil(draw: random.Random, good: Any, schema: dict[str, Any] | None, action:
         raw = draw.choice((b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth))
     elif kind == "twice":
         raw = _twice(draw, good)
+    elif kind == "optional":
+        raw = _text(_filled(draw, json.loads(raw), schema or {}))
     else:
         raw = _text(_changed(draw, kind, json.loads(raw)))
     return Body(kind, raw, media, _expected(raw, schema, action))
@@ -88,6 +95,42 @@ def _places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths to everything in ``value``."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [above, *(place for key, item in inner for place in _places(item, (*above, key)))]
+
+
+def _filled(draw: random.Random, value: Any, schema: dict[str, Any]) -> Any:
+    """With one to three members that the schema names and the value has not. Each may be right, so that what comes
+    after the schema is reached, or wrong; and what a right one holds may have such members of its own."""
+    for _ in range(draw.randint(1, 3)):
+        holes = _holes(value, schema)
+        if not holes:
+            break
+        inside, name, known = draw.choice(holes)
+        inside[name] = _right(known) if draw.random() < 0.5 else draw.choice(WRONG)
+    return value
+
+
+def _holes(value: Any, schema: dict[str, Any]) -> list[tuple[dict[str, Any], str, dict[str, Any]]]:
+    """Objects in ``value``, with the members that they might have and the schemas of these."""
+    found: list[tuple[dict[str, Any], str, dict[str, Any]]] = []
+    for part in (schema, *(part for several in ("oneOf", "anyOf", "allOf") for part in schema.get(several, ()))):
+        if isinstance(value, dict):
+            for name, known in part.get("properties", {}).items():
+                found += _holes(value[name], known) if name in value else [(value, name, known)]
+        elif isinstance(value, list) and isinstance(part.get("items"), dict):
+            for item in value:
+                found += _holes(item, part["items"])
+    return found
+
+
+def _right(schema: dict[str, Any]) -> Any:
+    """As small as may be, but a list has something in it."""
+    try:
+        value = smallest(schema)
+        if value == [] and schema.get("maxItems", 1) > 0:
+            value = [smallest(schema.get("items", {}))]
+    except StopIteration:
+        return "a"  # a text of no kind that is known here
+    return copy.deepcopy(value)
 
 
 def _changed(draw: random.Random, kind: str, value: Any) -> Any:

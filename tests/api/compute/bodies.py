@@ -29,7 +29,8 @@ def smallest(schema: dict[str, Any]) -> Any:
     if kind == "array":
         return [smallest(schema["items"])] * schema.get("minItems", 0)
     if kind == "string":
-        check = Validator({k: v for k, v in schema.items() if k not in ("type", "minimum", "maximum")})
+        check = Validator({k: v for k, v in schema.items() if k not in ("type", "minimum", "maximum", "exclusiveMinimum",
+                                                                  "exclusiveMaximum")})
         return next(text for text in _TEXTS if _meets(check, text))
     return {"integer": schema.get("minimum", 0), "number": 1, "boolean": True, "null": None}[kind]
 
