@@ -69,12 +69,13 @@ def remove_tree(path: Path) -> None:
         _remove(aside)
 
 
-def remove_tree_soon(path: Path) -> None:
-    """As :func:`remove_tree`, but when it returns the directory may be no more than moved aside: nobody waits for the
-    removal of large files. A process that dies meanwhile leaves the rest to :func:`finish_removals`."""
+def remove_tree_soon(path: Path, after: float = 2.0) -> None:
+    """As :func:`remove_tree`, but when it returns the directory is no more than moved aside; it is removed so many
+    seconds later: large files that go may hold up whoever writes to that file system, as the end of what they were for
+    may do. A process that dies meanwhile leaves the rest to :func:`finish_removals`."""
     aside = _set_aside(pathlib.Path(path))
     if aside is not None:
-        concurrency.spawn(_remove_patiently, aside, name=f"remove-{aside.name}")
+        concurrency.spawn(_remove_patiently, aside, after, name=f"remove-{aside.name}")
 
 
 def _set_aside(target: pathlib.Path) -> pathlib.Path | None:
@@ -92,7 +93,8 @@ def _set_aside(target: pathlib.Path) -> pathlib.Path | None:
     return aside
 
 
-def _remove_patiently(aside: pathlib.Path) -> None:
+def _remove_patiently(aside: pathlib.Path, after: float) -> None:
+    concurrency.sleep(after)
     for pause in _REMOVE_AGAIN:
         try:
             return _remove(aside)

@@ -69,8 +69,8 @@ def test_a_tree_that_nobody_waits_for_leaves_its_place_at_once(
 
     monkeypatch.setattr(concurrency, "offload", slowly)
     (tmp_path / "tree" / "deep").mkdir(parents=True)
-    files.remove_tree_soon(tmp_path / "tree")
-    files.remove_tree_soon(tmp_path / "tree")
+    files.remove_tree_soon(tmp_path / "tree", after=0)
+    files.remove_tree_soon(tmp_path / "tree", after=0)
     assert not (tmp_path / "tree").exists() and len(os.listdir(tmp_path)) == 1
     going.set()
     _until_empty(tmp_path)
@@ -86,7 +86,7 @@ def test_what_cannot_be_removed_at_once_is_tried_again(tmp_path: pathlib.Path, m
 
     monkeypatch.setattr(concurrency, "offload", busy_at_first)
     (tmp_path / "tree").mkdir()
-    files.remove_tree_soon(tmp_path / "tree")
+    files.remove_tree_soon(tmp_path / "tree", after=0)
     _until_empty(tmp_path)
     assert not refusals
 
