@@ -12,6 +12,8 @@ UUID = "12345678-1234-4234-8234-123456789012"
 #: Texts that meet one pattern or format or another.
 _TEXTS = ("a", "1", "10.0.0.9", "fd00::9", "10.0.0.0/24", UUID, "2026-01-02T03:04:05Z",
           "YWJj", "ab", "", "True", "a" * 8)
+#: What a schema that takes texts and numbers says of numbers.
+_OF_NUMBERS = ("type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def smallest(schema: dict[str, Any]) -> Any:
@@ -29,8 +31,7 @@ def smallest(schema: dict[str, Any]) -> Any:
     if kind == "array":
         return [smallest(schema["items"])] * schema.get("minItems", 0)
     if kind == "string":
-        check = Validator({k: v for k, v in schema.items() if k not in ("type", "minimum", "maximum", "exclusiveMinimum",
-                                                                  "exclusiveMaximum")})
+        check = Validator({k: v for k, v in schema.items() if k not in _OF_NUMBERS})
         return next(text for text in _TEXTS if _meets(check, text))
     return {"integer": schema.get("minimum", 0), "number": 1, "boolean": True, "null": None}[kind]
 
