@@ -125,7 +125,7 @@ class Play:
         for daemon in self.cluster.daemons.values():
             if not daemon.running:
                 daemon.start()
-                daemon.wait_ready()
+            daemon.wait_ready()
         self.cluster.user.take_back()
 
     # -- how it ended --------------------------------------------------------------------------------------------------
