@@ -180,9 +180,7 @@ def test_a_base_kept_raw(libvirt_host: Harness, file_server: FileServer) -> None
 
 
 def test_a_clean_stop_is_clean_and_a_deaf_guest_is_cut_off(libvirt_host: Harness) -> None:
-    driver = libvirt_host.open()
-    seen: list[LifecycleEvent] = []
-    driver.listen(seen.append)
+    driver, seen = _listened_to(libvirt_host)
     obedient, deaf = libvirt_host.guest(), libvirt_host.guest(image=None)
     for guest in (obedient, deaf):
         driver.spawn(guest)
@@ -200,9 +198,7 @@ def _reason(driver: Any, uuid: str) -> int:
 
 
 def test_a_killed_qemu_is_told_as_a_crash(libvirt_host: Harness) -> None:
-    driver = libvirt_host.open()
-    seen: list[LifecycleEvent] = []
-    driver.listen(seen.append)
+    driver, seen = _listened_to(libvirt_host)
     guest = libvirt_host.guest()
     driver.spawn(guest)
     _signal_qemu(guest.name, signal.SIGKILL)
@@ -228,9 +224,7 @@ def _signal_qemu(name: str, number: signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_restart_of_the_daemon_costs_nothing(libvirt_host: Harness, libvirtd: Libvirtd,
                                                number: signal.Signals) -> None:
-    driver = libvirt_host.open()
-    seen: list[LifecycleEvent] = []
-    driver.listen(seen.append)
+    driver, seen = _listened_to(libvirt_host)
     guest = libvirt_host.guest()
     driver.spawn(guest)
     libvirtd.stop_daemon(number)
@@ -244,10 +238,16 @@ def test_a_restart_of_the_daemon_costs_nothing(libvirt_host: Harness, libvirtd: 
     eventually(lambda: {EventKind.STOPPED, EventKind.CRASHED} & {e.kind for e in seen})
 
 
-def test_events_come_back_without_anybody_calling(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
-    driver = libvirt_host.open()
+def _listened_to(host: Harness) -> tuple[Any, list[LifecycleEvent]]:
+    """A driver, and what it tells from now on."""
+    driver = host.open()
     seen: list[LifecycleEvent] = []
     driver.listen(seen.append)
+    return driver, seen
+
+
+def test_events_come_back_without_anybody_calling(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
+    driver, seen = _listened_to(libvirt_host)
     guest = libvirt_host.guest()
     driver.spawn(guest)
     libvirtd.stop_daemon()
@@ -262,9 +262,7 @@ def test_events_come_back_without_anybody_calling(libvirt_host: Harness, libvirt
 
 def test_a_guest_that_died_unseen_is_told_once_its_daemon_is_back(libvirt_host: Harness, libvirtd: Libvirtd) -> None:
     """A daemon that begins tells nothing of guests that it does not find again, so they are looked at."""
-    driver = libvirt_host.open()
-    seen: list[LifecycleEvent] = []
-    driver.listen(seen.append)
+    driver, seen = _listened_to(libvirt_host)
     dead, alive = libvirt_host.guest(), libvirt_host.guest()
     for guest in (dead, alive):
         driver.spawn(guest)
@@ -281,9 +279,7 @@ def test_a_guest_that_died_unseen_is_told_once_its_daemon_is_back(libvirt_host: 
 def test_a_guest_that_ends_before_its_daemon_has_found_it_again_is_told(libvirt_host: Harness,
                                                                         libvirtd: Libvirtd) -> None:
     """libvirtd answers while it still looks for its guests; one that is ended meanwhile ends without an event."""
-    driver = libvirt_host.open()
-    seen: list[LifecycleEvent] = []
-    driver.listen(seen.append)
+    driver, seen = _listened_to(libvirt_host)
     guest = libvirt_host.guest()
     driver.spawn(guest)
     libvirtd.stop_daemon()
