@@ -14,7 +14,7 @@ from nova.virt.types import EphemeralDisk
 from tests.contract.drivers.harness import Harness, eventually
 from tests.contract.drivers.test_contract import boots
 from tests.contract.drivers.test_libvirt import document, files_of
-from tests.contract.drivers.test_resize import other_of, same_content
+from tests.contract.drivers.test_resize import on_both, other_of, same_content
 from tests.services.libvirtd import Libvirtd
 
 pytestmark = pytest.mark.root
@@ -73,7 +73,7 @@ def test_all_go_along_to_another_host(libvirt_host: Harness, libvirtd: Libvirtd)
     there, away = other_of(libvirt_host, here)
     guest = libvirt_host.guest(**DISKS)
     here.spawn(guest)
-    try:
+    with on_both(there, here, away, guest):
         told: Any = here.set_aside(guest, away.expect(guest, from_here=False), 0)
         assert sorted(told["files"]) == ["disk", "disk.ephemeral", "disk.ephemeral1"]
         for _ in range(2):
@@ -83,9 +83,3 @@ def test_all_go_along_to_another_host(libvirt_host: Harness, libvirtd: Libvirtd)
         assert sorted(path.name for path in new.iterdir() if path.name in MADE) == MADE
         assert all(same_content(old / name, new / name) for name in ("disk.ephemeral", "disk.ephemeral1"))
         assert [bus for _, _, bus in placed(libvirtd, guest.uuid)] == ["virtio", "virtio", "scsi", "sata"]
-    finally:
-        away.destroy(guest.uuid, guest.name)
-        here.destroy(guest.uuid, guest.name)
-        here.drop_aside(guest.uuid)
-    there.opened.remove(away)
-    away.stop()

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +30,19 @@ def other_of(host: Harness, here: Any) -> tuple[Harness, Any]:
         if host.name == "libvirt":
             one.handover = Handover(one.hypervisor.instances, host.state / "key", "127.0.0.1", 0)
     return there, driver
+
+
+@contextlib.contextmanager
+def on_both(there: Harness, here: Any, away: Any, guest: GuestSpec) -> Iterator[None]:
+    """Whatever happens inside, neither host has the guest after it, and the other one is closed."""
+    try:
+        yield
+    finally:
+        away.destroy(guest.uuid, guest.name)
+        here.destroy(guest.uuid, guest.name)
+        here.drop_aside(guest.uuid)
+    there.opened.remove(away)
+    away.stop()
 
 
 def same_content(first: pathlib.Path, second: pathlib.Path) -> bool:
@@ -55,7 +70,7 @@ def test_a_guest_leaves_and_arrives_and_its_former_host_forgets_it(host: Harness
     guest = host.guest(swap_mb=32, ephemeral_gb=1)
     here.spawn(guest)
     eventually(lambda: boots(host, here, guest) == 1)
-    try:
+    with on_both(there, here, away, guest):
         expected = away.expect(grown(guest), from_here=False)
         for _ in range(2):
             disks = here.set_aside(guest, expected, 0)
@@ -79,12 +94,6 @@ def test_a_guest_leaves_and_arrives_and_its_former_host_forgets_it(host: Harness
             here.drop_aside(guest.uuid)
             assert here.list_aside() == []
         assert not list(here.hypervisor.instances.glob(f"*{guest.uuid}*")) if host.name == "libvirt" else True
-    finally:
-        away.destroy(guest.uuid, guest.name)
-        here.destroy(guest.uuid, guest.name)
-        here.drop_aside(guest.uuid)
-    there.opened.remove(away)
-    away.stop()
 
 
 @pytest.mark.parametrize("power_on", [True, False])
