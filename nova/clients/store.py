@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
+from nova import concurrency
+from nova.clients.asking import SAYINGS, ask
 from nova.context import RequestContext, service_context
 from nova.objects.compute_node import ComputeNode
 from nova.objects.instance import Instance
@@ -15,14 +19,16 @@ TOPIC, NAMESPACE = "conductor", "store"
 
 
 class RemoteStore:
-    """Implements :class:`nova.objects.store.Store`; every call has ``timeout`` seconds."""
+    """Implements :class:`nova.objects.store.Store`. What is not answered is said again, for as many seconds each time
+    as ``sayings`` tell: whatever a host asks bears that. A record has a number, by which it is written once."""
 
-    def __init__(self, bus: Any, *, timeout: float = 10.0) -> None:
-        self._bus, self._timeout = bus, timeout
+    def __init__(self, bus: Any, *, sayings: Sequence[float] = SAYINGS) -> None:
+        self._bus, self._sayings = bus, sayings
+        self._speaker, self._numbers = concurrency.uuid4().replace("-", "")[:16], itertools.count(1)
 
     def _call(self, method: str, context: RequestContext | None = None, **args: Any) -> Any:
-        return self._bus.call(context or service_context(), TOPIC, method, namespace=NAMESPACE,
-                              timeout=self._timeout, args=args)
+        return ask(self._bus, context or service_context(), TOPIC, method, namespace=NAMESPACE, args=args,
+                   sayings=self._sayings)
 
     def service_register(self, service: Service) -> Service:
         registered: Service = self._call("service_register", service=service)
@@ -69,7 +75,8 @@ class RemoteStore:
         return work
 
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
-        self._call("operation_record", operation_uuid=operation_uuid, epoch=epoch, record=record)
+        self._call("operation_record", operation_uuid=operation_uuid, epoch=epoch,
+                   record=record | {"said": [self._speaker, next(self._numbers)]})
 
     def operation_progress(self, operation_uuid: str, epoch: int, progress: int,
                            counters: dict[str, int] | None = None) -> None:

@@ -58,6 +58,7 @@ class OperationTables:
             Column("progress", sa.Integer, nullable=False, default=0),
             Column("fault", Json),
             Column("cell_uuid", Uuid),
+            Column("recorded", sa.String(255), nullable=False, default=""),
             Column("created_at", Time, nullable=False),
             Column("updated_at", Time),
             Column("finished_at", Time),
@@ -186,6 +187,10 @@ class OperationTables:
     def _get(self) -> sa.Select[Any]:
         return sa.select(self.operations).where(self.operations.c.uuid == sa.bindparam("b_uuid"))
 
+    @functools.cached_property
+    def _get_locked(self) -> sa.Select[Any]:
+        return self._get.with_for_update()
+
     def supersede(self, conn: sa.Connection, instance_uuid: str,
                   known: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         """Close every open row of a server; returns what they were. ``known``: they were read in this transaction."""
@@ -215,8 +220,9 @@ class OperationTables:
         living = sa.select(s.c.id).where(s.c.incarnation == t.c.owner, s.c.last_seen > db_now() - lease)
         return sa.or_(t.c.owner.is_(None), ~living.exists())
 
-    def get(self, conn: sa.Connection, uuid: str) -> dict[str, Any] | None:
-        row = conn.execute(self._get, {"b_uuid": uuid}).mappings().one_or_none()
+    def get(self, conn: sa.Connection, uuid: str, *, lock: bool = False) -> dict[str, Any] | None:
+        """``lock``: nobody else writes it before this transaction ends."""
+        row = conn.execute(self._get_locked if lock else self._get, {"b_uuid": uuid}).mappings().one_or_none()
         return dict(row) if row else None
 
     def abandoned(self, conn: sa.Connection, *, level: str, lease: float, limit: int = 200, host: str | None = None,
@@ -336,6 +342,6 @@ def whole(row: dict[str, Any]) -> dict[str, Any]:
     now = row["created_at"]
     full: dict[str, Any] = {"user_id": None, "workflow_version": 1, "secrets": None, "state": "open", "host": None,
                             "step_data": {}, "attempt": 0, "owner": None, "deadline": None, "progress": 0,
-                            "fault": None, "cell_uuid": None, "updated_at": now,
+                            "fault": None, "cell_uuid": None, "recorded": "", "updated_at": now,
                             "finished_at": None}
     return full | row

@@ -71,7 +71,9 @@ class Store(Protocol):
     def operation_record(self, operation_uuid: str, epoch: int, record: dict[str, Any]) -> None:
         """Write what the host's runner did, in one transaction: ``record`` holds ``kind`` (advance, hand, finish or
         release), ``step``, ``level``, ``data``, ``state``, ``event``, ``fault``, ``delay`` and ``changes`` of the
-        server. Raises Stale when the epoch is no longer ours: stop and undo nothing."""
+        server. ``said``, if it is there, is [speaker, number]: with it a record that comes twice is written once, and
+        answered as the first time whatever became of the row since. Raises Stale when the epoch is no longer ours:
+        stop and undo nothing."""
         ...
 
     def operation_progress(self, operation_uuid: str, epoch: int, progress: int,

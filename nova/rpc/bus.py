@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,7 +45,8 @@ class Bus(Protocol):
     def call(self, context: RequestContext, topic: str, method: str, *, namespace: str | None = None,
              version: str = "1.0", server: str | None = None, timeout: float | None = None,
              args: Mapping[str, Any]) -> Any:
-        """Ask and wait. Raises the error of the other side; Unavailable when no answer comes in time."""
+        """Ask and wait. Raises the error of the other side; Unavailable, and of that Unanswered when no answer comes in
+        time. What has not been begun by then is not done any more."""
         ...
 
     def cast(self, context: RequestContext, topic: str, method: str, *, namespace: str | None = None,
@@ -101,14 +103,18 @@ class OsloServer:
             message.acknowledge()
             try:
                 if pool is not None:
-                    pool.submit(self._serve, message)
+                    pool.submit(self._serve, message, concurrency.monotonic())
                     continue
             except RuntimeError:
                 LOG.debug("%s: the pool has been stopped", self._name)
             LOG.info("%s is ending: a request that came too late is not served", self._name)
 
-    def _serve(self, incoming: Any) -> None:
-        answer = self._dispatcher.dispatch(incoming.message.get("args", {}).get("envelope"))
+    def _serve(self, incoming: Any, came: float) -> None:
+        args = incoming.message.get("args", {})
+        if concurrency.monotonic() - came > args.get("waits", math.inf):
+            LOG.info("%s: a request that had to wait for its turn is not waited for any more", self._name)
+            return
+        answer = self._dispatcher.dispatch(args.get("envelope"))
         try:
             incoming.reply(answer)
         except Exception:
@@ -133,7 +139,7 @@ class OsloBus:
         sealed, request = self._wire.request(context, topic, method, namespace=namespace, version=version,
                                              server=server, args=args)
         limit = float(timeout or self._options.call_timeout)
-        answer = self._transport.call(topic, server, method, {"envelope": sealed}, limit)
+        answer = self._transport.call(topic, server, method, {"envelope": sealed, "waits": limit}, limit)
         return self._wire.result(request, answer, context)
 
     def cast(self, context: RequestContext, topic: str, method: str, *, namespace: str | None = None,

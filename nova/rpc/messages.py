@@ -21,6 +21,11 @@ from nova.rpc.serializer import Serializer
 
 LOG = logging.getLogger(__name__)
 
+
+class Unanswered(errors.Unavailable):
+    """No answer came in time: nobody knows whether it was done. To others it crosses as any Unavailable."""
+
+
 #: Services that hold no key but their host's; what is sent to them is sealed with that.
 HOST_TOPICS = frozenset({"compute", "network", "volume"})
 #: The context's store: one for all requests, or made for each from its sender and context.

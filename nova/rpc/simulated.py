@@ -18,7 +18,7 @@ from nova.context import RequestContext
 from nova.objects.base import Backport
 from nova.rpc.endpoint import Endpoint
 from nova.rpc.envelope import NullSigner, Sealer, Sender
-from nova.rpc.messages import Dispatcher, StoreSource, Wire
+from nova.rpc.messages import Dispatcher, StoreSource, Unanswered, Wire
 from nova.rpc.serializer import Serializer, dumps, loads
 
 BACKLOG = 10_000
@@ -154,7 +154,7 @@ class SimulatedBus:
         try:
             answer = replies.get(timeout=limit)
         except queue.Empty:
-            raise errors.Unavailable(f"{topic} did not answer {method} within {limit:g} s") from None
+            raise Unanswered(f"{topic} did not answer {method} within {limit:.3g} s") from None
         return self._wire.result(request, loads(answer), context)
 
     def cast(self, context: RequestContext, topic: str, method: str, *, namespace: str | None = None,

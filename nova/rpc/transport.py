@@ -21,6 +21,7 @@ from oslo_messaging import exceptions as oslo_errors
 
 from nova import concurrency, errors
 from nova.rpc.envelope import Sender
+from nova.rpc.messages import Unanswered
 from nova.rpc.names import EXCHANGE, MEMORY
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Transport:
         except oslo_errors.MessageUndeliverable as e:
             raise errors.Unavailable(f"Nobody has ever served {topic}{f' on {server}' if server else ''}") from e
         except oslo_errors.MessagingTimeout as e:
-            raise errors.Unavailable(f"{topic} did not answer {method} within {timeout:g} s") from e
+            raise Unanswered(f"{topic} did not answer {method} within {timeout:.3g} s") from e
         except self._failures as e:
             raise errors.Unavailable(f"The message bus {self._name} does not take messages: {e}") from e
 

@@ -21,7 +21,7 @@ from nova.objects.instance import Instance
 from nova.objects.operation import Operation
 from nova.objects.service import Service
 from nova.objects.work import Work
-from nova.store import events, handover, journals, phases, queueing, record_events
+from nova.store import events, handover, journals, phases, queueing, record_events, sayings
 from nova.store.secrets import Sealer, opened
 from nova.virt.migration import WORDS
 from nova.workflow import Row
@@ -152,9 +152,15 @@ class CellStore:
         changes = self._allowed(record.get("changes") or {})
         over = record["kind"] == "hand" and record["level"] == "host" and self._begin is not None
 
+        said = sayings.Saying.of(record.get("said"))
+
         def write(conn: sa.Connection) -> handover.Given | None:
-            row = self._of_host(conn, operation_uuid)
+            row = self._of_host(conn, operation_uuid, said)
+            if said is not None and said.written(row["recorded"]):
+                return handover.given(conn, row, record["host"]) if over else None
             values = _recorded(record, row["step_data"])
+            if said is not None:
+                values["recorded"] = said.after(row["recorded"])
             was = events.before(conn, row["instance_uuid"])
             if not operations.advance(conn, operation_uuid, epoch, **values):
                 raise errors.Stale(f"Operation {operation_uuid} has another owner.")
@@ -199,8 +205,12 @@ class CellStore:
             self._db.run(lambda conn: signals.hear(conn, operation_uuid))
         return kinds
 
-    def _of_host(self, conn: sa.Connection, operation_uuid: str) -> dict[str, Any]:
-        row = operations.get(conn, operation_uuid)
+    def _of_host(self, conn: sa.Connection, operation_uuid: str,
+                 said: sayings.Saying | None = None) -> dict[str, Any]:
+        """Of two that say the same at once the second waits, and sees what the first did."""
+        row = operations.get(conn, operation_uuid, lock=said is not None)
+        if row is not None and said is not None and said.written(row["recorded"]):
+            return row
         if row is None or (self._host is not None and row["host"] != self._host):
             raise errors.Stale(f"Operation {operation_uuid} is not for this host.")
         return row

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from nova import errors
 from nova.db.cell import instances
 from nova.db.cell.tables import operations, services
+from nova.db.operations import OPEN_STATES
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,6 +23,15 @@ class Given:
     incarnation: str
     operation: dict[str, Any]
     server: dict[str, Any]
+
+
+def given(conn: sa.Connection, row: dict[str, Any], host: str) -> Given | None:
+    """What :func:`give` gave with a record that comes again: whoever wrote it may have died before telling the host.
+    None: the row has gone on since, or was nobody's."""
+    if row["level"] != "host" or row["host"] != host or row["owner"] is None or row["state"] not in OPEN_STATES:
+        return None
+    server = instances.get(conn, row["instance_uuid"])
+    return None if server is None else Given(host, row["owner"], row, server)
 
 
 def give(conn: sa.Connection, uuid: str, host: str, lease: float) -> Given | None:

@@ -296,6 +296,7 @@ def upgrade() -> None:
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("fault", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("cell_uuid", sa.String(length=36), nullable=True),
+        sa.Column("recorded", sa.String(length=255), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=True),
         sa.Column("finished_at", sa.Double(), nullable=True),
