@@ -80,8 +80,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
         task = (self.error_task_class if request.error else self.task_class)(self, request)
         try:
             if self.connected:
-                with self.server.turnstile.passed():
-                    task.service()
+                self._serve(task)
             else:
                 task.close_on_finish = True
         except ClientDisconnected:
@@ -91,6 +90,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             if not task.wrote_header:
                 self._apologize(request)
             task.close_on_finish = True
+        task.environ = None  # names the task: both would be left to the collector, who frees many at a time and slowly
         if isinstance(task, Task) and task.taker is not None:
             return False  # the request stays at the head: the connection is nobody's until it is released
         if task.close_on_finish:
@@ -104,6 +104,21 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self.current_outbuf_count: int = self.adj.outbuf_high_watermark
         request.close()
         return True
+
+    def _serve(self, task: Any) -> None:
+        client = self._client()
+        with self.server.turnstile.passed(late=self.server.manners.clumsy(*client)):
+            task.service()
+        self.server.manners.note(*client, int(task.status[:3]))
+
+    def late(self) -> bool:
+        """Whether the request at the head lets those of other clients go first."""
+        return bool(self.server.manners.clumsy(*self._client()))
+
+    def _client(self) -> tuple[str | None, str]:
+        """Token and address."""
+        return (self.requests[0].headers.get("X_AUTH_TOKEN"),
+                str(self.addr[0] if isinstance(self.addr, tuple) else self.addr))
 
     def _apologize(self, request: Any) -> None:
         failed = self.parser_class(self.adj)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import logging
 import os
 import socket
 from typing import Any
@@ -15,11 +14,10 @@ from waitress.server import create_server
 
 from nova import concurrency, errors
 from nova.web.channel import Channel
+from nova.web.dispatcher import Dispatcher
+from nova.web.manners import Manners
 from nova.web.turnstile import Turnstile
 from nova.web.urlmap import WSGIApp
-
-# It warns whenever a request waits for a thread, which is what the queue is for.
-logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class Server:
@@ -55,11 +53,12 @@ class Server:
         self.port = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._deadline, self._pulled = None, False
         self._server = create_server(
-            self._app, map=self._map, sockets=[sock], threads=self._threads, channel_timeout=self._idle,
+            self._app, map=self._map, sockets=[sock], _dispatcher=Dispatcher(self._threads), channel_timeout=self._idle,
             connection_limit=2000, backlog=1024, asyncore_use_poll=True, ident=None,
             max_request_body_size=self._max_body, clear_untrusted_proxy_headers=False, log_socket_errors=False,
             outbuf_overflow=8 << 20, inbuf_overflow=1 << 20)
         self._server.channel_class, self._server.turnstile = Channel, self._turnstile
+        self._server.manners = Manners()
         self._guard(self._server.trigger)
         self._task = concurrency.spawn(self._run, self._server, name="http")
 

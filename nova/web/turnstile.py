@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many requests are worked on at the same moment, while any number of them waits for something slow."""
+"""How many requests are worked on at a time and whose turn it is, while any number waits for something slow."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from nova import concurrency
 
 #: Seconds after which somebody inside counts no more. Longer than most requests take, so that a crowd stays in line.
 PATIENCE = 0.05
+#: Seconds after which one who lets others go first is one of them.
+MODESTY = 1.0
 
 
 class _Pass:
-    """Somebody's leave to go on: since when, or what wakes him while he has none."""
+    """Somebody's leave to go on: since when he has it or waits for it, and what wakes him then."""
 
     __slots__ = ("since", "bell")
 
     def __init__(self) -> None:
-        self.since = 0.0
+        self.since = concurrency.monotonic()
         self.bell: Any = None
 
 
@@ -31,31 +33,35 @@ class Turnstile:
     costs more than what they do in between. So few of them go on at a time, in the order of their coming. Who is inside
     for long waits for something else (a host, a client that reads slowly) or is at long work: the others need not wait
     for that, and he counts no more.
+
+    Who is ``late`` lets the others go first: he goes in when nobody else is inside or waits, or after ``modesty``
+    seconds.
     """
 
-    def __init__(self, width: int, patience: float = PATIENCE) -> None:
-        self._width, self._patience = width, patience
+    def __init__(self, width: int, patience: float = PATIENCE, modesty: float = MODESTY) -> None:
+        self._width, self._patience, self._modesty = width, patience, modesty
         self._lock = concurrency.Lock()
         self._inside: collections.OrderedDict[_Pass, None] = collections.OrderedDict()
         self._waiting: collections.deque[_Pass] = collections.deque()
+        self._late: collections.deque[_Pass] = collections.deque()
 
     @contextlib.contextmanager
-    def passed(self) -> Iterator[None]:
+    def passed(self, late: bool = False) -> Iterator[None]:
         mine = _Pass()
-        self._enter(mine)
+        self._enter(mine, late)
         try:
             yield
         finally:
             self._leave(mine)
 
-    def _enter(self, mine: _Pass) -> None:
+    def _enter(self, mine: _Pass, late: bool) -> None:
         with self._lock:
-            if not self._waiting and self._room():
+            if not self._waiting and self._room(late) and not (late and self._late):
                 self._admit(mine)
                 return
             mine.bell = concurrency.Lock()
             mine.bell.acquire()
-            self._waiting.append(mine)
+            (self._late if late else self._waiting).append(mine)
         while not mine.bell.acquire(timeout=self._patience):
             with self._lock:
                 self._let_in()
@@ -66,20 +72,26 @@ class Turnstile:
             self._let_in()
 
     def _let_in(self) -> None:
+        while self._late and self._late[0].since + self._modesty < concurrency.monotonic():
+            self._waiting.append(self._late.popleft())
         while self._waiting and self._room():
-            first = self._waiting.popleft()
-            self._admit(first)
-            first.bell.release()
+            self._wake(self._waiting.popleft())
+        while self._late and not self._waiting and self._room(late=True):
+            self._wake(self._late.popleft())
+
+    def _wake(self, who: _Pass) -> None:
+        self._admit(who)
+        who.bell.release()
 
     def _admit(self, who: _Pass) -> None:
         who.since = concurrency.monotonic()
         self._inside[who] = None
 
-    def _room(self) -> bool:
-        if len(self._inside) < self._width:
-            return True
-        oldest = next(iter(self._inside))
-        if concurrency.monotonic() - oldest.since < self._patience:
-            return False
-        del self._inside[oldest]
+    def _room(self, late: bool = False) -> bool:
+        width = 1 if late else self._width
+        while len(self._inside) >= width:
+            oldest = next(iter(self._inside))
+            if concurrency.monotonic() - oldest.since < self._patience:
+                return False
+            del self._inside[oldest]
         return True

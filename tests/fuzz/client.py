@@ -69,7 +69,11 @@ class Site:
         admin = next(name for name in self._auth if "admin" in name)
         self.tokens["admin"] = self._token(admin)
         self.tokens["demo"] = self._token("demo")
-        self.tokens["other"] = self._stranger(api)
+        self.tokens["other"] = self._stranger(api, "stranger")
+        self.tokens["neighbour"] = self._stranger(api, "neighbour")
+        self.image = api("GET", "/images", front="/image/v2").body["images"][0]["id"]
+        self.flavor = api("GET", "/flavors").body["flavors"][0]["id"]
+        self.home = self._server(api, "neighbour")
         self.ids = self._fill(api)
         api.close()
 
@@ -91,15 +95,27 @@ class Site:
         assert token, response.status
         return token
 
-    def _stranger(self, api: Http) -> str:
+    def _stranger(self, api: Http, name: str) -> str:
+        """The token of a member of a project of his own."""
         def ask(method: str, path: str, body: Any = None) -> Any:
             return api(method, path, body, who="admin", front="/identity/v3").body
 
-        project = ask("POST", "/projects", {"project": {"name": "elsewhere"}})["project"]["id"]
-        user = ask("POST", "/users", {"user": {"name": "stranger", "password": "s3cret-stranger"}})["user"]["id"]
+        project = ask("POST", "/projects", {"project": {"name": f"{name}-home"}})["project"]["id"]
+        user = ask("POST", "/users", {"user": {"name": name, "password": f"s3cret-{name}"}})["user"]["id"]
         role = ask("GET", "/roles?name=member")["roles"][0]["id"]
         ask("PUT", f"/projects/{project}/users/{user}/roles/{role}")
-        return self._login("stranger", "s3cret-stranger", "elsewhere")
+        return self._login(name, f"s3cret-{name}", f"{name}-home")
+
+    def _server(self, api: Http, who: str) -> str:
+        body = {"server": {"name": "one", "imageRef": self.image, "flavorRef": self.flavor, "networks": "auto"}}
+        answer = api("POST", "/servers", body, who=who, version="2.37")
+        assert answer.status == 202, answer
+        server = str(answer.body["server"]["id"])
+        deadline = time.monotonic() + 60
+        while api("GET", f"/servers/{server}", who=who).body["server"]["status"] != "ACTIVE":
+            assert time.monotonic() < deadline, "the server is not built"
+            time.sleep(0.2)
+        return server
 
     def _fill(self, api: Http) -> dict[str, str]:
         def made(path: str, body: Any, name: str, who: str = "demo", id: str = "id", version: str = "2.1") -> str:
@@ -107,14 +123,7 @@ class Site:
             assert answer.status < 300, (path, answer)
             return str(answer.body[name][id])
 
-        self.image = api("GET", "/images", front="/image/v2").body["images"][0]["id"]
-        self.flavor = api("GET", "/flavors").body["flavors"][0]["id"]
-        server = made("/servers", {"server": {"name": "one", "imageRef": self.image, "flavorRef": self.flavor,
-                                              "networks": "auto"}}, "server", version="2.37")
-        deadline = time.monotonic() + 60
-        while api("GET", f"/servers/{server}").body["server"]["status"] != "ACTIVE":
-            assert time.monotonic() < deadline, "the server is not built"
-            time.sleep(0.2)
+        server = self._server(api, "demo")
         flavor = made("/flavors", {"flavor": {"name": "own", "ram": 64, "vcpus": 1, "disk": 1}}, "flavor", "admin")
         aggregate = made("/os-aggregates", {"aggregate": {"name": "own"}}, "aggregate", "admin")
         group = made("/os-security-groups", {"security_group": {"name": "own", "description": ""}}, "security_group")

@@ -153,6 +153,43 @@ def test_a_server_serves_and_stops_with_work_done() -> None:
         http.client.HTTPConnection("127.0.0.1", server.port, timeout=120).connect()
 
 
+def test_a_crowd_that_is_always_refused_leaves_threads_for_others() -> None:
+    """Requests of one who sends nothing but mistakes hang; those of another are answered meanwhile."""
+    hung, go_on = concurrency.Queue(), concurrency.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/hang":
+            hung.put(None)
+            go_on.wait(120)
+        start_response("404 Not Found" if environ["PATH_INFO"] != "/" else "200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+    def ask(path: str, token: str) -> http.client.HTTPConnection:
+        client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+        client.request("GET", path, headers={"X-Auth-Token": token})
+        return client
+
+    server = Server(app, "127.0.0.1:0", 8)
+    server.start()
+    clumsy = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+    for _ in range(30):
+        clumsy.request("GET", "/nothing", headers={"X-Auth-Token": "clumsy"})
+        assert clumsy.getresponse().read() == b"done"
+    clumsy.close()
+    crowd = [ask("/hang", "clumsy") for _ in range(20)]
+    for _ in range(2):
+        hung.get(timeout=120)  # a quarter of the threads
+    other = ask("/", "other")
+    assert other.getresponse().status == 200
+    other.close()
+    assert hung.empty()
+    go_on.set()
+    for client in crowd:
+        assert client.getresponse().status == 404
+        client.close()
+    server.stop()
+
+
 def test_workers_wake_the_loop_once_until_it_has_looked() -> None:
     """Each of them would stand in line for the pipe; the loop finds what all of them have done."""
 

@@ -16,13 +16,13 @@ FOR_EVER = 600.0
 class Guest:
     """Goes in, and stays until it is told to leave."""
 
-    def __init__(self, turnstile: Turnstile, seen: list[Any], name: str) -> None:
+    def __init__(self, turnstile: Turnstile, seen: list[Any], name: str, late: bool = False) -> None:
         self.inside, self.may_leave = concurrency.Event(), concurrency.Event()
-        self._turnstile, self._seen, self._name = turnstile, seen, name
+        self._turnstile, self._seen, self._name, self._late = turnstile, seen, name, late
         self._task = concurrency.spawn(self._visit, name=name)
 
     def _visit(self) -> None:
-        with self._turnstile.passed():
+        with self._turnstile.passed(self._late):
             self._seen.append(self._name)
             self.inside.set()
             self.may_leave.wait(120)
@@ -33,7 +33,7 @@ class Guest:
 
 
 def waiting(turnstile: Turnstile, count: int) -> None:
-    while len(turnstile._waiting) < count:
+    while len(turnstile._waiting) + len(turnstile._late) < count:
         concurrency.sleep(0.001)
 
 
@@ -80,3 +80,38 @@ def test_an_error_inside_leaves_the_place_free() -> None:
         with pytest.raises(ValueError, match="oops"), turnstile.passed():
             raise ValueError("oops")
     assert not turnstile._inside
+
+
+def test_the_late_go_in_when_nobody_else_is_there() -> None:
+    turnstile, seen = Turnstile(2, FOR_EVER, FOR_EVER), list[Any]()
+    first = Guest(turnstile, seen, "a")
+    assert first.inside.wait(120)
+    late = Guest(turnstile, seen, "z", late=True)
+    waiting(turnstile, 1)  # although there is room for two
+    second = Guest(turnstile, seen, "b")
+    assert second.inside.wait(120)
+    third = Guest(turnstile, seen, "c")
+    waiting(turnstile, 2)
+    first.leave()
+    assert third.inside.wait(120), "who came later than the late one goes first"
+    second.leave()
+    assert seen == ["a", "b", "c"]
+    third.leave()
+    assert late.inside.wait(120)
+    last = Guest(turnstile, seen, "d")
+    assert last.inside.wait(120), "beside one of the late there is room for another"
+    late.leave()
+    last.leave()
+    assert not turnstile._inside and not turnstile._waiting and not turnstile._late
+
+
+def test_the_late_do_not_wait_for_ever() -> None:
+    turnstile, seen = Turnstile(1, 0.01, 0.02), list[Any]()
+    guests = [Guest(turnstile, seen, "a")]
+    assert guests[0].inside.wait(120)
+    guests += [Guest(turnstile, seen, name, late=True) for name in "yz"]
+    for guest in guests:
+        assert guest.inside.wait(120)  # the first is there for long, and counts no more
+    for guest in guests:
+        guest.leave()
+    assert not turnstile._inside and not turnstile._late

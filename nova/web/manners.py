@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which clients have of late sent little that could be done, and so come after the others."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+from nova import concurrency
+
+#: How many refusals in a row anybody may cause, and which share of the answers beyond them.
+FEW, SHARE = 20.0, 0.5
+#: Seconds after which an answer counts half.
+HALF_LIFE = 10.0
+#: Of how many clients the latest answers are kept.
+CLIENTS = 10_000
+
+
+@dataclasses.dataclass(slots=True)
+class _Record:
+    """Answers of a client; each weighs half as much after every :data:`HALF_LIFE`."""
+
+    good: float
+    bad: float
+    at: float
+
+    def note(self, bad: bool, now: float) -> None:
+        weight = 0.5 ** ((now - self.at) / HALF_LIFE)
+        self.good, self.bad, self.at = self.good * weight + (not bad), self.bad * weight + bad, now
+
+    def clumsy(self, now: float) -> bool:
+        bad = self.bad * 0.5 ** ((now - self.at) / HALF_LIFE)
+        return bad > FEW and self.bad > SHARE * (self.good + self.bad)
+
+
+class Manners:
+    """A client is its token, or its address as long as no token of its was taken: tokens that are made up count for the
+    address that they come from."""
+
+    def __init__(self, clients: int = CLIENTS) -> None:
+        self._records: collections.OrderedDict[int, _Record] = collections.OrderedDict()
+        self._clients = clients
+        self._lock = concurrency.Lock()
+
+    def clumsy(self, token: str | None, address: str) -> bool:
+        """Whether most of what this client has sent lately was refused."""
+        with self._lock:
+            record = self._records.get(hash(token)) if token else None
+            record = record or self._records.get(hash(address))
+            return record is not None and record.clumsy(concurrency.monotonic())
+
+    def note(self, token: str | None, address: str, status: int) -> None:
+        """``status`` is what a request of the client was answered with."""
+        key = hash(token if token and status != 401 else address)
+        now = concurrency.monotonic()
+        with self._lock:
+            record = self._records.pop(key, None) or _Record(0.0, 0.0, now)
+            record.note(status >= 400, now)
+            self._records[key] = record
+            if len(self._records) > self._clients:
+                self._records.popitem(last=False)
