@@ -314,20 +314,23 @@ class LiveMigration(abc.ABC):
     @abc.abstractmethod
     def migrate(self, uuid: str, destination: Mapping[str, Any], wishes: Wishes, watch: Watch) -> None:
         """Source: returns when the guest is at the destination. A migration that is found under way is gone on with;
-        a guest that is gone has arrived. :class:`errors.Conflict` when it was aborted, :class:`errors.HostFailure` when
-        it failed: the guest goes on here then."""
+        a guest that is gone has arrived, and so has one that was lost once it had begun to run there.
+        :class:`errors.Conflict` when it was aborted, :class:`errors.HostFailure` when it failed: the guest goes on here
+        then, or has ended."""
 
     @abc.abstractmethod
     def call_off(self, uuid: str) -> None:
-        """Source: no migration is under way and the guest goes on here. :class:`errors.NotFound` when it is gone."""
+        """Source: no migration is under way and the guest goes on here. :class:`errors.NotFound` when it does not run
+        here any more."""
 
     @abc.abstractmethod
     def arrived(self, uuid: str) -> bool:
         """Destination: whether the guest lives here by now."""
 
     @abc.abstractmethod
-    def welcome(self, guest: GuestSpec) -> None:
-        """Destination: what is to be done once the guest is here for good."""
+    def welcome(self, guest: GuestSpec) -> bool:
+        """Destination: what is to be done once the guest is here for good. Whether it runs: False for one that was lost
+        on its way; its disks are here then and it is off. :class:`errors.Unavailable` while that is not certain."""
 
     @abc.abstractmethod
     def see_off(self, uuid: str, name: str, destination: Mapping[str, Any]) -> None:

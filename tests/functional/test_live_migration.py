@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nova import errors
-from nova.conductor import intervene
+from nova.conductor import intervene, why
 from nova.store.moves import LIVE, Move, Moves
 from nova.store.operation_search import OperationSearch
 from tests.functional import truth
@@ -350,3 +350,47 @@ def test_a_source_that_dies_once_it_has_left_is_not_waited_for(cloud: Cloud) -> 
     cloud.lines["host1"].cut = False
     knobs(cloud, "host1").release("see_off")
     ended(cloud, uuid, "completed", "host2")
+
+
+def test_a_guest_that_is_lost_on_its_way_is_an_error_where_its_disks_are(cloud: Cloud) -> None:
+    """Its post-copy broke: part of its memory is nowhere."""
+    uuid = boot(cloud)
+    knobs(cloud, "host2").hang("memory")
+    migrate(cloud, uuid)
+    row = truth.settled(cloud, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud), what="the migration has ended")
+    assert (row["vm_state"], row["host"], row["power_state"]) == ("error", "host2", 0)
+    assert row["fault"]["message"].startswith("The guest had begun to run here when")
+    move, operation = moves(cloud, uuid)[-1], truth.operation(cloud, uuid, LIVE)
+    assert (move.status, operation["state"]) == ("failed", "failed")
+    assert operation["fault"]["message"] == row["fault"]["message"]
+    assert truth.guests(cloud) == {uuid: "host2"} and truth.port_hosts(cloud, uuid) == {"host2"}
+    assert list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, "host2")]
+    assert truth.claim_of(cloud, move.uuid) == {}
+    told = why.explain(cloud.api, cloud.cells, uuid, why.Patience()).told
+    assert any("a hard reboot boots it anew" in sentence for sentence in told)
+    knobs(cloud, "host2").reset()
+    cloud.operations.reboot(cloud.context(), uuid, "HARD")
+    assert cloud.wait_state(uuid, "active")["power_state"] == 1
+    cloud.operations.delete(cloud.context(), uuid)
+    cloud.wait_gone(uuid)
+    truth.nothing_left(cloud)
+
+
+def test_a_guest_that_ends_while_it_is_moved_is_off_where_it_was(cloud: Cloud) -> None:
+    uuid = boot(cloud)
+    driver = cloud.hosts["host1"].manager.driver
+    driver.knobs.hang("copy")
+    migrate(cloud, uuid)
+    under_way(cloud, uuid)
+    driver.power_off(uuid)
+    driver.knobs.release("copy")
+    row = truth.settled(cloud, uuid)
+    cloud.wait(lambda: not truth.open_rows(cloud), what="the migration has ended")
+    assert (row["vm_state"], row["power_state"], row["host"], moves(cloud, uuid)[-1].status) == (
+        "stopped", 4, "host1", "failed")
+    assert truth.operation(cloud, uuid, LIVE)["fault"]["message"] == "The guest ended while it was moved."
+    assert truth.guests(cloud) == {uuid: "host1"}
+    assert list(truth.claim_of(cloud, uuid)) == [truth.provider_of(cloud, "host1")]
+    cloud.operations.start(cloud.context(), uuid)
+    cloud.wait_state(uuid, "active")

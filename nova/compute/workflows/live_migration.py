@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova import errors, states
 from nova.compute.environment import HostEnvironment, guest_of
 from nova.concurrency.together import together
@@ -41,7 +43,8 @@ def ask(run: Run) -> Result:
     env: HostEnvironment = run.env
     if not env.driver.arrived(env.server.uuid):
         env.driver.clear_arrival(env.server.uuid, env.server.name)
-        raise errors.HostFailure("The guest has left its host and has not arrived." if run.data.get("gone") else
+        raise errors.HostFailure("The guest ended while it was moved." if "ended" in run.data else
+                                 "The guest has left its host and has not arrived." if run.data.get("gone") else
                                  "The source host went down while it moved the server.", retry=False)
     return Result(next="switch")
 
@@ -55,21 +58,32 @@ def migrate(run: Run) -> Result:
 
 
 def call_off(run: Run) -> Result:
-    """The undo at the source. A guest that is not here any more has moved: nothing may be undone then before the
-    destination has told whether it runs there."""
+    """The undo at the source. A guest that does not run here any more has moved or ended: nothing may be undone then
+    before the destination has told whether it runs there."""
     env: HostEnvironment = run.env
     try:
         env.driver.call_off(env.server.uuid)
     except errors.NotFound:
-        return Result(data={"gone": True}, next="ask")
+        return Result(data={"gone": True} | _ended(env), next="ask")
     return Result()
+
+
+def _ended(env: HostEnvironment) -> dict[str, Any]:
+    """The power state of a guest that is still known here and off."""
+    try:
+        power = env.driver.info(env.server.uuid).power_state
+    except errors.NotFound:
+        return {}
+    return {"ended": int(power)} if power in (PowerState.SHUTDOWN, PowerState.CRASHED) else {}
 
 
 def arrive(run: Run) -> Result:
     env: HostEnvironment = run.env
     server = env.server
-    together(lambda: env.driver.welcome(guest_of(env.work)),
-             lambda: env.networking.plug(server.uuid, server.network_info or []))
+    runs, _ = together(lambda: env.driver.welcome(guest_of(env.work)),
+                       lambda: env.networking.plug(server.uuid, server.network_info or []))
+    if not runs:
+        return Result(data={"lost": env.host}, effect={"power_state": int(PowerState.NOSTATE)})
     power = env.driver.info(server.uuid).power_state
     if server.vm_state == states.ACTIVE and power is PowerState.PAUSED:  # it was halted so that it came to an end
         env.driver.power_on(server.uuid)

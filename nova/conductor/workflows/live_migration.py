@@ -7,15 +7,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nova import errors
+from nova import errors, states
 from nova.cells import Cell
 from nova.conductor import moving, placing
 from nova.conductor.environment import Environment, actor
 from nova.db.cell import compute_nodes, instances, signals
 from nova.networks import allocation, documents
 from nova.virt.migration import ABORT
-from nova.workflow import Result, Run
+from nova.workflow import Fault, Result, Run
 from nova.workflow.operations import LIVE_MIGRATION
+
+LOST = ("The guest had begun to run here when the connection to its former host broke, and the rest of its memory "
+        "cannot be had: it is off. Its disks are here; a hard reboot boots it anew.")
 
 
 def choose(run: Run) -> Result:
@@ -95,20 +98,32 @@ def switch(run: Run) -> Result:
 def settle(run: Run) -> Result:
     row = run.row
     run.env.api.run(lambda conn: moving.give_up(conn, row))
-    return Result(effect=lambda conn: _close(conn, run, "completed"))
+    if "lost" not in run.data:
+        return Result(effect=lambda conn: _close(conn, run, "completed"))
+    fault = Fault(LOST, host=run.data["lost"]).to_dict()
+
+    def lose(conn: sa.Connection) -> dict[str, Any]:
+        told = _close(conn, run, "failed", vm_state=states.ERROR)
+        instances.add_fault(conn, row.instance_uuid, fault)
+        return told
+
+    return Result(effect=lose, close="failed", fault=fault)
 
 
 def failed(run: Run) -> Result:
-    """The server is where it was, and as it was."""
+    """The server is where it was, and as it was, unless its guest has ended by itself."""
+    changes = {"vm_state": states.STOPPED, "power_state": run.data["ended"]} if "ended" in run.data else {}
+
     def close(conn: sa.Connection) -> dict[str, Any]:
         aborted = ABORT in signals.of(conn, run.row.uuid)
-        return _close(conn, run, "cancelled" if aborted else "failed" if "destination" in run.data else "error")
+        status = "cancelled" if aborted else "failed" if "destination" in run.data else "error"
+        return _close(conn, run, status, **changes)
 
     return Result(effect=close)
 
 
-def _close(conn: sa.Connection, run: Run, status: str) -> dict[str, Any]:
-    if not instances.update(conn, run.row.instance_uuid, epoch=run.row.epoch, task_state=None):
+def _close(conn: sa.Connection, run: Run, status: str, **changes: Any) -> dict[str, Any]:
+    if not instances.update(conn, run.row.instance_uuid, epoch=run.row.epoch, task_state=None, **changes):
         raise errors.Stale(f"Server {run.row.instance_uuid} has another owner.")
     return {"status": status}
 

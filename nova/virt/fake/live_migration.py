@@ -3,7 +3,8 @@
 
 The source writes the guest there when all is copied: that is the moment in which it changes hosts. The destination
 finds it as soon as somebody asks for it. ``knobs.slow("copy", seconds)`` makes the copying take time;
-``knobs.hang("copy")`` keeps it from ending unless it is forced to.
+``knobs.hang("copy")`` keeps it from ending unless it is forced to. ``knobs.hang("memory")`` at the destination: what a
+guest still needs of its memory when it begins to run there never comes.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class FakeLiveMigration(FakeHost, LiveMigration):
             guest = self.guests.get(uuid)
             if guest is None:
                 return
+            if guest.power_state not in (PowerState.RUNNING, PowerState.PAUSED):
+                raise errors.HostFailure("The guest does not run any more.")
             guest.moving_to = str(inbox)
             guest.cpu_time_ns += burnt(guest)
             self.guests.save(guest)
@@ -109,18 +112,23 @@ class FakeLiveMigration(FakeHost, LiveMigration):
     def call_off(self, uuid: str) -> None:
         self.knobs.strike("call_off")
         with self.lock:
-            if self.find(uuid).moving_to:
-                raise errors.NotFound(f"Guest {uuid} has left host {self.host}.")
+            guest = self.find(uuid)
+            if guest.moving_to or guest.power_state not in (PowerState.RUNNING, PowerState.PAUSED):
+                raise errors.NotFound(f"Guest {uuid} does not run on host {self.host} any more.")
 
     def arrived(self, uuid: str) -> bool:
         with self.lock:
             guest = self.receive(uuid)
             return guest is not None and guest.made
 
-    def welcome(self, guest: GuestSpec) -> None:
+    def welcome(self, guest: GuestSpec) -> bool:
         self.knobs.strike("welcome")
         with self.lock:
-            self.receive(guest.uuid)
+            found = self.receive(guest.uuid)
+            lost = found is None or not found.made or self.knobs.hanging("memory")
+            if found is not None and lost:
+                self.halt(found, PowerState.SHUTDOWN, EventKind.STOPPED)
+            return not lost
 
     def see_off(self, uuid: str, name: str, destination: Mapping[str, Any]) -> None:
         self.knobs.strike("see_off")

@@ -21,6 +21,8 @@ KINDS = {
     7: EventKind.SUSPENDED, 8: EventKind.CRASHED,
 }
 UNDEFINED, STOPPED = 1, 5
+#: Suspended, since it has begun to run at the host that it migrates to.
+LEFT = (3, 7)
 #: virDomainEventStoppedDetailType: what a stop is when it is not just that; None is no stop at all.
 STOPPED_DETAILS: dict[int, EventKind | None] = {
     2: EventKind.CRASHED, 3: None, 4: EventKind.SUSPENDED, 5: EventKind.CRASHED,
@@ -80,11 +82,17 @@ class LibvirtEvents(Events):
         LOOP.later(self._deliver, dom.UUIDString(), event, detail)
 
     def _deliver(self, uuid: str, event: int, detail: int) -> None:
+        if (event, detail) == LEFT:
+            self.note_left(uuid)
         told = translate(uuid, event, detail, concurrency.time())
         if told:
             self._tell(told)
         elif event == UNDEFINED:
             self._standing.pop(uuid, None)
+
+    def note_left(self, uuid: str) -> None:
+        """The guest runs elsewhere from now on, whatever becomes of it."""
+        LOG.info("guest %s goes on at another host", uuid)
 
     def _tell(self, event: LifecycleEvent) -> None:
         self._standing[event.uuid] = STANDS[event.kind]

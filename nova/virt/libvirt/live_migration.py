@@ -7,6 +7,7 @@ arrived is no longer defined at its source: that decides where it is.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
@@ -18,10 +19,11 @@ from nova import concurrency, errors
 from nova.conf import compute as compute_conf
 from nova.host import files, images
 from nova.virt.interfaces import LiveMigration
-from nova.virt.libvirt import arrival, migration_job
+from nova.virt.libvirt import arrival, migration_job, post_copy
 from nova.virt.libvirt.arrival import SourceDisk
 from nova.virt.libvirt.hypervisor import Hypervisor
 from nova.virt.libvirt.lifecycle import LibvirtLifecycle
+from nova.virt.libvirt.post_copy import Standing
 from nova.virt.libvirt.xml.draft import DiskFile
 from nova.virt.migration import Watch, Wishes
 from nova.virt.types import GuestSpec, no_progress
@@ -30,6 +32,10 @@ LOG = logging.getLogger(__name__)
 GIB = 1 << 30
 #: In a guest's directory: which hosts see it, that a copy of its disks has begun, that it is no more than that copy.
 PROBE, BEGUN, COPY = "probe", "migrating", "arriving"
+#: That the guest has begun to run elsewhere, on disks that are newer than those here.
+LEFT = "left"
+#: Seconds in which what libvirt told is written down.
+HEARD = 1.0
 
 
 class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
@@ -49,43 +55,73 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
         files.write_atomic(self.hypervisor.directory(uuid) / PROBE, probe.encode())
         return {"driver": "libvirt", "virt_type": self.hypervisor.settings.virt_type, "version": host.version,
                 "arch": host.arch, "xml": xml, "probe": probe,
-                "post_copy": self._options.live_migration_permit_post_copy,
+                "post_copy": self._options.live_migration_permit_post_copy and state != libvirt.VIR_DOMAIN_PAUSED,
                 "disks": [dataclasses.asdict(_measured(disk)) for disk in arrival.disks(xml)]}
 
     def migrate(self, uuid: str, destination: Mapping[str, Any], wishes: Wishes, watch: Watch) -> None:
-        connection = self.hypervisor.connection
+        failure: errors.NovaError = errors.HostFailure("The migration that was under way has failed.")
         try:
-            if migration_job.under_way(connection, uuid):
-                start = None
-            else:
-                self._go_on(uuid)
-                parameters, flags = self._orders(uuid, destination)
+            if self._leave(uuid, destination, watch):
+                return
+        except errors.Stale:
+            raise
+        except errors.NovaError as e:
+            failure = e
+        if not self._has_left(uuid, destination):
+            if isinstance(failure, errors.Unavailable):  # it is not the daemon here: that one has just answered
+                raise errors.HostFailure(failure.message) from failure
+            raise failure
 
-                def start(dom: Any) -> None:
-                    dom.migrateToURI3(destination["uri"], parameters, flags)
-        except errors.NotFound:
-            return
+    def _leave(self, uuid: str, destination: Mapping[str, Any], watch: Watch) -> bool:
+        """Whether a migration begun here has come to its good end; of one that is found, the guest tells."""
+        connection = self.hypervisor.connection
+        start = None
+        if post_copy.standing(connection, uuid) is not Standing.HERE:
+            return False
+        if not migration_job.under_way(connection, uuid):
+            self._go_on(uuid)
+            parameters, flags = self._orders(uuid, destination)
+
+            def start(dom: Any) -> None:
+                dom.migrateToURI3(destination["uri"], parameters, flags)
+
         gib = sum(destination["sizes"]) / GIB
-        try:
-            migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start, self.pace,
-                              post_copy=bool(destination.get("post_copy"))).run(watch)
-        except errors.NotFound:
-            return
-        except errors.NovaError:
-            if not isinstance(self._here(uuid), bool) or self._here(uuid):
-                raise
-            return
-        if self._here(uuid):
-            raise errors.HostFailure("The migration that was under way has failed.")
+        migration_job.Job(connection, uuid, self.hypervisor.conf, gib, start, self.pace,
+                          post_copy=bool(destination.get("post_copy"))).run(watch)
+        return start is not None
+
+    def _has_left(self, uuid: str, destination: Mapping[str, Any]) -> bool:
+        """What became of a guest whose migration did not end as it should. One that has begun to run at its destination
+        is given what it still needs of this host, if that can be."""
+        connection, libvirt = self.hypervisor.connection, self.hypervisor.libvirt
+        now = post_copy.standing(connection, uuid)
+        if now is Standing.AWAY:
+            parameters, flags = self._orders(uuid, destination)
+            post_copy.wait_for(connection, uuid, lambda dom: dom.migrateToURI3(
+                destination["uri"], parameters, flags | libvirt.VIR_MIGRATE_POSTCOPY_RESUME), self.pace.patience)
+        if now is Standing.OFF and destination.get("post_copy"):
+            concurrency.sleep(HEARD)
+            return (self.hypervisor.directory(uuid) / LEFT).exists()
+        return now in (Standing.AWAY, Standing.GONE)
+
+    def note_left(self, uuid: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.hypervisor.directory(uuid) / LEFT).touch()
 
     def call_off(self, uuid: str) -> None:
-        migration_job.call_off(self.hypervisor.connection, uuid)
+        connection = self.hypervisor.connection
+        if post_copy.standing(connection, uuid) is Standing.HERE:
+            migration_job.call_off(connection, uuid)
+        if post_copy.standing(connection, uuid) is not Standing.HERE:
+            raise errors.NotFound(f"Guest {uuid} does not run on this host any more.")
         self._go_on(uuid)
-        for name in (BEGUN, PROBE):
+        for name in (BEGUN, LEFT, PROBE):
             (self.hypervisor.directory(uuid) / name).unlink(missing_ok=True)
 
     def see_off(self, uuid: str, name: str, destination: Mapping[str, Any]) -> None:
         if destination.get("shared"):
+            if post_copy.standing(self.hypervisor.connection, uuid) is Standing.AWAY:
+                self._stop_hard(uuid)
             self._forget(uuid)
         else:
             self._destroy(uuid, name, files.remove_tree_soon)
@@ -97,12 +133,6 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             self._on_domain(uuid, lambda dom: None if dom.isActive() else self._undefine(dom))
         except errors.NotFound:
             LOG.debug("guest %s has no domain here any more", uuid)
-
-    def _here(self, uuid: str) -> bool:
-        try:
-            return bool(self._on_domain(uuid, lambda dom: dom.isActive()))
-        except errors.NotFound:
-            return False
 
     def _go_on(self, uuid: str) -> None:
         """A guest that a failed migration has left standing still goes on."""
@@ -214,12 +244,24 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
         except errors.NotFound:
             return False
 
-    def welcome(self, guest: GuestSpec) -> None:
+    def welcome(self, guest: GuestSpec) -> bool:
         """QEMU itself announces the guest's addresses when it goes on."""
-        (self.hypervisor.directory(guest.uuid) / PROBE).unlink(missing_ok=True)
-        for name in (BEGUN, COPY):
+        libvirt = self.hypervisor.libvirt
+        try:
+            coming, broken = self._on_domain(
+                guest.uuid, lambda dom: (post_copy.comes_in(libvirt, dom), post_copy.broken(libvirt, dom)))
+            if coming:
+                raise errors.Unavailable(f"Guest {guest.uuid} runs, and its memory is still on its way.")
+            if broken:
+                self._stop_hard(guest.uuid)
+                self._on_domain(guest.uuid, self._undefine)  # so that a repeated welcome finds the same
+            whole = not broken
+        except errors.NotFound:
+            whole = False
+        for name in (PROBE, BEGUN, LEFT, COPY):
             (self.hypervisor.directory(guest.uuid) / name).unlink(missing_ok=True)
         self.hypervisor.ownership.take(self.hypervisor.directory(guest.uuid))
+        return whole
 
     @property
     def _options(self) -> Any:

@@ -33,6 +33,8 @@ class Pace:
 
     first_look: float = 2.0
     look_every: float = 0.5
+    patience: float = 60.0
+    """Seconds in which one that broke after its guest had left must be under way again."""
 
 
 def counters(stats: dict[str, Any]) -> Counters:

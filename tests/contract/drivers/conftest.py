@@ -11,11 +11,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract.drivers.harness import Harness, serve_image
+from tests.contract.drivers.pairs import pair, two_daemons
 from tests.services import tinyguest
 from tests.services.files import FileServer
 from tests.services.libvirtd import Libvirtd
 
 BRIDGE = "brtest"
+__all__ = ["pair", "two_daemons"]
 
 
 @pytest.fixture(scope="session")
