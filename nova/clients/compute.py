@@ -9,6 +9,8 @@ from nova.context import RequestContext
 from nova.objects.work import Work
 
 TOPIC, NAMESPACE = "compute", "compute"
+#: Seconds that an errand may take: who waits for it has another way.
+ERRAND = 2.0
 
 
 class ComputeClient:
@@ -23,6 +25,12 @@ class ComputeClient:
         """``works`` are that incarnation's own: begin at once, there is nothing to ask for."""
         self._bus.cast(context, TOPIC, "begin", namespace=NAMESPACE, server=host,
                        args={"incarnation": incarnation, "works": works})
+
+    def errand(self, context: RequestContext, host: str, work: Work) -> dict[str, Any]:
+        """Have the step done at which ``work`` stands, and be told what came of it: ``data`` for its row, ``changes``
+        of the server, when it was. Raises whatever the step does, Stale, Unavailable."""
+        return dict(self._bus.call(context, TOPIC, "errand", namespace=NAMESPACE, server=host, timeout=ERRAND,
+                                   args={"work": work}))
 
     def tidy(self, context: RequestContext, host: str, uuids: list[str]) -> None:
         """These servers are wanted on that host no more, if the cell says so too: it looks sooner than it would."""

@@ -25,6 +25,9 @@ class ComputeEndpoint(Endpoint):
     def begin(self, context: RequestContext, incarnation: str, works: list[Work]) -> None:
         self._manager.begin(incarnation, works)
 
+    def errand(self, context: RequestContext, work: Work) -> dict[str, Any]:
+        return self._manager.errand(work)
+
     def tidy(self, context: RequestContext, uuids: list[str]) -> None:
         self._manager.tidy(uuids)
 

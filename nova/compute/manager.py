@@ -11,6 +11,7 @@ from nova.clients.journal import StoreJournal
 from nova.compute.chores import Chores
 from nova.compute.environment import HostEnvironment, Networking, Upload
 from nova.compute.epochs import Epochs
+from nova.compute.errands import Errands
 from nova.compute.lonely import Lonely
 from nova.compute.reconcile import Reconciler
 from nova.compute.reports import Reporter
@@ -26,7 +27,7 @@ from nova.objects.work import Work
 from nova.virt import diagnostics
 from nova.virt.interfaces import Console, Diagnostics, Injection
 from nova.virt.types import Nic
-from nova.workflow import Row, Runner, Workflows
+from nova.workflow import Result, Row, Run, Runner, Workflows
 
 LOG = logging.getLogger(__name__)
 #: Seconds between two attempts to register: at the start of a whole site hosts come before their conductor.
@@ -45,12 +46,14 @@ class ComputeManager:
         self._store, self._networking, self._upload = store, networking, upload
         self.service = Service.new(uuid=concurrency.uuid4(), host=settings.host, binary="nova-compute",
                                    topic="compute", version=settings.version, incarnation=concurrency.uuid4())
+        self._workflows = workflows
         self._runner = Runner(StoreJournal(store), workflows, level="host", host=settings.host, nudge=nudge)
         self._epochs = Epochs(settings.state_path / "epochs")
         self._reporter = Reporter(settings, driver, store, inventory_changed)
         self._pool = concurrency.make_pool(settings.workers, f"compute-{settings.host}")
         self._turns = Turns(self._pool.submit, lambda operation: self._watching.let_go(operation))
         self._recent = Recent()
+        self._errands = Errands(self._turns, self._pool.submit, self._epochs.admit)
         self._watching = Watching(store, settings.live_migrations, lambda *row: self._pool.submit(self._take, *row))
         self._reconciler = Reconciler(settings.host, driver, store, self._turns, cut=settings.stop_unexpected,
                                       action=settings.strangers,
@@ -210,18 +213,39 @@ class ComputeManager:
                      operation.instance_uuid)
             return
         row = _row(operation, self.settings.host)
-        environment = HostEnvironment(self.settings.host, self.driver, self._networking,
-                                      self.settings.shutdown_timeout, work, lambda what, percent: None,
-                                      lambda: self._watching.turn(row.uuid, row.instance_uuid, row.epoch),
-                                      self._upload)
         self._recent.new(operation.uuid, operation.epoch)
-        self._runner.run(row, environment)
+        self._runner.run(row, self._environment(work))
         if row.state not in ("open", "undoing") or (row.level, row.host) != ("host", self.settings.host):
             self._recent.end(operation.uuid, operation.epoch)
         elif operation.action in _BUILDING:
             self._reconciler.remove_if_stranger(operation.instance_uuid)
         if operation.action == "delete" and row.level == "api":
             self._epochs.forget(operation.instance_uuid)
+
+    def _environment(self, work: Work) -> HostEnvironment:
+        operation = work.operation
+        return HostEnvironment(
+            self.settings.host, self.driver, self._networking, self.settings.shutdown_timeout, work,
+            lambda what, percent: None,
+            lambda: self._watching.turn(operation.uuid, operation.instance_uuid, operation.epoch), self._upload)
+
+    def errand(self, work: Work) -> dict[str, Any]:
+        """Do the one step that the API level asks for; it records what came of it, this host does not."""
+        if self._stop.is_set() or not self._registered:
+            raise errors.Unavailable(f"Host {self.settings.host} is not ready.")
+        self._lonely.learn([work.instance])
+        return self._errands.run(work, self._act)
+
+    def _act(self, work: Work) -> Result:
+        operation = work.operation
+        step = self._workflows[operation.action].step(operation.step or "")
+        if not step.errand:
+            raise errors.Forbidden(f"Step {step.name} of {operation.action} is no errand.")
+        name = f"{operation.action}.{step.name}"
+        concurrency.checkpoint(f"errand:{name}:before")
+        result = step.act(Run(_row(operation, self.settings.host), self._environment(work))) or Result()
+        concurrency.checkpoint(f"errand:{name}:after")
+        return result
 
     def tidy(self, uuids: list[str]) -> None:
         """Look whether these servers have left something here."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova.cells import Cell, Cells
+from nova.conductor.errands import Errands
 from nova.conductor.scheduling import PatientScheduler
 from nova.context import RequestContext
 from nova.db.engine import Database
@@ -31,6 +32,7 @@ class Environment:
     owner: str
     quota: Quota
     snapshots: Snapshots
+    errands: Errands
     lease: float = 8.0
     shelved_offload_time: int = 0
     tidy: Callable[[Cell, str, str], None] = lambda cell, host, uuid: None

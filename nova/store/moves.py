@@ -31,8 +31,8 @@ _STEPS = {"claim": "accepted", "elsewhere": "accepted", "prep": "pre-migrating",
           "move": "post-migrating", "arrive": "post-migrating"}
 #: The same of a live one. One that nobody has in hand waits for its turn.
 _LIVE_STEPS = {"examine": "preparing", "prepare": "preparing", "another": "preparing", "ask": "running",
-               "migrate": "running", "switch": "post-migrating", "arrive": "post-migrating", "leave": "post-migrating",
-               "settle": "post-migrating"}
+               "migrate": "running", "switch": "post-migrating", "land": "post-migrating", "arrive": "post-migrating",
+               "leave": "post-migrating", "settle": "post-migrating"}
 _STATUS = {"open": "accepted", "undoing": "running", "done": "completed", "failed": "error"}
 
 

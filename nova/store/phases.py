@@ -19,10 +19,13 @@ _MOVING: dict[tuple[str, str | None], tuple[str, ...]] = {
     ("move", "arrive"): ("finish_start",), ("arrive", None): ("finish_end",)}
 #: The same of a live one, and of its way back.
 _LIVE: dict[tuple[str, str, str | None], tuple[str, ...]] = {
-    ("open", "examine", "prepare"): ("pre_start",), ("open", "prepare", "migrate"): ("pre_end",),
+    ("open", "choose", "prepare"): ("pre_start",), ("open", "examine", "prepare"): ("pre_start",),
+    ("open", "prepare", "migrate"): ("pre_end",),
     ("open", "migrate", "switch"): ("post_start",), ("open", "ask", "switch"): ("post_start",),
-    ("open", "switch", "arrive"): ("post_dest_start",), ("open", "arrive", "leave"): ("post_dest_end",),
-    ("open", "leave", "settle"): ("post_end",), ("undoing", "migrate", "migrate"): ("rollback_start",),
+    ("open", "switch", "land"): ("post_dest_start",), ("open", "arrive", "leave"): ("post_dest_end",),
+    ("open", "land", "leave"): ("post_dest_end",), ("open", "land", "settle"): ("post_dest_end", "post_end"),
+    ("open", "leave", "settle"): ("post_end",),
+    ("done", "land", None): ("post_dest_end", "post_end"), ("undoing", "migrate", "migrate"): ("rollback_start",),
     ("undoing", "migrate", "prepare"): ("rollback_dest_start",),
     ("undoing", "prepare", "choose"): ("rollback_dest_end", "rollback_end")}
 _SIGNALS = {"live_migration_cancel": "abort", "live_migration_force_complete": "force_complete"}
@@ -62,7 +65,8 @@ def written(row: Row, values: Mapping[str, Any], event: Mapping[str, Any] | None
     else:
         phases = _on_host(row, values, failed) if at_host else _at_api(row, values, failed, server_host)
     if row.action == LIVE:
-        phases += _LIVE.get((state, row.step, values.get("step")), ())
+        parts = _LIVE.get((state, row.step, values.get("step")), ())
+        phases = parts + phases if state == "done" else phases + parts
     return Happened(row.action, row.uuid, row.actor, phases, values.get("step", row.step), state,
                     values.get("progress", 0), row.host, fault if failed or state == "failed" else None, row.inputs)
 

@@ -299,8 +299,9 @@ class LiveMigration(abc.ABC):
     """
 
     @abc.abstractmethod
-    def examine(self, uuid: str) -> Mapping[str, Any]:
-        """Source: what a destination must know. :class:`errors.HostFailure` for a guest that cannot be moved."""
+    def examine(self, uuid: str, mark: str) -> Mapping[str, Any]:
+        """Source: what a destination must know. :class:`errors.HostFailure` for a guest that cannot be moved. The
+        ``mark`` is the migration's: where it can be seen, the guest's files are seen."""
 
     @abc.abstractmethod
     def prepare_arrival(self, guest: GuestSpec, source: Mapping[str, Any], wishes: Wishes) -> Mapping[str, Any]:

@@ -114,7 +114,8 @@ class Step:
     a failure undoes the whole operation, unless the step is ``sure``: then it waits and is tried again. ``event`` is
     the name the API shows. A step off the main path (``branch``) is only reached by name. A ``lean`` one does nothing
     before its record that could not as well be done twice, so the record may be what takes the row. ``place`` names
-    the entry of the step data that says on which host a step of an operation over several hosts runs."""
+    the entry of the step data that says on which host a step of an operation over several hosts runs. An ``errand`` is
+    a host's step that the API level may also ask for by a call."""
 
     name: str
     level: str
@@ -126,6 +127,7 @@ class Step:
     sure: bool = False
     lean: bool = False
     place: str | None = None
+    errand: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ class StepShape:
     step makes good what others left, so nothing could make good its own failure; it is tried until it works.
     ``lean``: nothing it does before its record minds being done twice, so the row is taken by the record. ``place``:
     the entry of the step data (one of :data:`PLACES`) that names the host of this step; without it a host step runs on
-    the host that the row is bound to."""
+    the host that the row is bound to. ``errand``: the API level may also ask the host for it by a call and record what
+    came of it with a step of its own; it is undone by nothing, and may be done at any time under its epoch."""
 
     name: str
     level: str
@@ -34,10 +35,13 @@ class StepShape:
     sure: bool = False
     lean: bool = False
     place: str | None = None
+    errand: bool = False
 
     def __post_init__(self) -> None:
         if self.place is not None and (self.level != "host" or self.place not in PLACES):
             raise TypeError(f"step {self.name}: place must be one of {PLACES}, and the step a host's")
+        if self.errand and (self.place is None or self.undo):
+            raise TypeError(f"step {self.name}: an errand says on which host it runs, and has no undo")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,6 +57,9 @@ class Shape:
     ability: str | None = None
     queues: bool = False
 
+    def step(self, name: str) -> StepShape:
+        return next(step for step in self.steps if step.name == name)
+
     def bind(self, level: str, acts: Mapping[str, Act], undos: Mapping[str, Act] | None = None,
              failed: Act | None = None) -> Workflow:
         """The workflow as ``level`` runs it. Every step of the level needs its act, and its undo where declared."""
@@ -62,7 +69,7 @@ class Shape:
             raise TypeError(f"operation {self.action}: level {level} has steps {sorted(mine)}, bound {sorted(acts)}")
         steps = tuple(Step(s.name, s.level, acts.get(s.name, _elsewhere),
                            undos.get(s.name, _elsewhere) if s.undo else None, s.otherwise, s.event, s.branch, s.sure,
-                           s.lean, s.place)
+                           s.lean, s.place, s.errand)
                       for s in self.steps)
         return Workflow(self.action, steps, failed, version=self.version, deadline=self.deadline)
 

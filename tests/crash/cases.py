@@ -53,8 +53,8 @@ class Act:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scenario:
     """How a step is reached, and how its operation ends when nobody dies. ``before``: what brings a new server into the
-    state that ``act`` needs; without ``act`` the player knows what to do. ``fails``: the checkpoint of the fake driver
-    at which every host fails meanwhile."""
+    state that ``act`` needs; without ``act`` the player knows what to do. ``fails``: the checkpoint of the fake driver,
+    or of an errand, at which every host fails meanwhile."""
 
     name: str
     ends: str
@@ -99,6 +99,9 @@ NO_HOST_TAKES_IT = after(_EVACUATE, "every other host fails to build it", fails=
 _LIVE = Act({"os-migrateLive": {"host": None, "block_migration": "auto"}}, ACTIVE)
 LIVE = after(_LIVE, "a running server changes its host as it runs")
 LIVE_FAILS = after(_LIVE, "it cannot leave its host", fails="fake.migrate")
+LIVE_ALONE, LIVE_ONE_BY_ONE = (
+    after(_LIVE, f"a host does not {step} when it is asked", fails=f"errand:live-migration.{step}:before")
+    for step in ("examine", "arrive"))
 LIVE_REFUSED = after(_LIVE, "every host refuses it", fails="fake.prepare_arrival")
 
 _IMAGE = Act({"createImage": {"name": "i"}}, ACTIVE)
@@ -157,7 +160,9 @@ SCENARIOS = {
     **{f"unshelve.{step}": UNSHELVE for step in ("schedule", "spawn", "tidy")},
     "confirmResize.drop": CONFIRM, "confirmResize.settle": CONFIRM,
     **{f"live-migration.{step}": LIVE for step in (
-        "choose", "examine", "prepare", "migrate", "switch", "arrive", "leave", "settle")},
+        "choose", "prepare", "migrate", "switch", "land")},
+    "live-migration.examine": LIVE_ALONE,
+    **{f"live-migration.{step}": LIVE_ONE_BY_ONE for step in ("arrive", "leave", "settle")},
     "live-migration.another": LIVE_REFUSED,
     "revertResize.withdraw": REVERT, "revertResize.back": REVERT, "revertResize.restore": REVERT,
     **{f"rebuild.{step}": REBUILD for step in ("check", "replace", "spawn")},

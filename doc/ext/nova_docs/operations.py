@@ -34,6 +34,8 @@ def _step(step: StepShape) -> list[Cell]:
     if step.undo:
         failure = f"undone, then {failure}"
     what = f"{step.doc} (Only reached by name.)" if step.branch else step.doc
+    if step.errand:
+        what += " (An errand: only where the host did not do it when the API level asked.)"
     return [code(step.name), "a host" if step.level == "host" else "API level", what, failure,
             code(step.event) if step.event else "–"]
 

@@ -31,6 +31,7 @@ from nova.conductor.endpoints import (
     StoreEndpoint,
 )
 from nova.conductor.environment import Environment
+from nova.conductor.errands import Errands
 from nova.conductor.inventory import Inventories
 from nova.conductor.janitor import Janitor
 from nova.conductor.networking import NetworkChanges
@@ -162,7 +163,8 @@ def orchestrator_service(plane: ControlPlane, host: str, presence: Presence, *, 
             sender.send("compute.tidy", ComputeClient(cell.bus).tidy, service_context(), host, [uuid])
 
     environment = Environment(plane.api, plane.cells, scheduler, image_source, presence.incarnation,
-                              Quota(conf), Snapshots.from_conf(conf, plane.api), conf.lease,
+                              Quota(conf), Snapshots.from_conf(conf, plane.api),
+                              Errands(waiting=conf.workers // 2, lease=conf.lease), conf.lease,
                               conf.shelved_offload_time, tidy, sealer=Sealer.from_conf(conf))
     orchestrator = Orchestrator(environment, workflows, sender, lease=conf.lease, workers=conf.workers,
                                 host=host)

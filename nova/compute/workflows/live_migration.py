@@ -18,7 +18,7 @@ from nova.workflow.operations import LIVE_MIGRATION
 def examine(run: Run) -> Result:
     env: HostEnvironment = run.env
     env.driver.require(LiveMigration)
-    return Result(data={"source": dict(env.driver.examine(env.server.uuid))})
+    return Result(data={"source": dict(env.driver.examine(env.server.uuid, run.row.uuid))})
 
 
 def prepare(run: Run) -> Result:
@@ -54,7 +54,7 @@ def migrate(run: Run) -> Result:
     with env.turn() as watch:
         env.driver.migrate(env.server.uuid, run.data["destination"], _wishes(run), watch)
     env.networking.unplug_ahead(env.server.uuid, env.server.network_info or [])
-    return Result(next="switch")
+    return Result(data={"left": not env.driver.exists(env.server.uuid)}, next="switch")
 
 
 def call_off(run: Run) -> Result:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
 
 from nova import errors, states
 from nova.cells import Cell
+from nova.concurrency.together import together
 from nova.conductor import moving, placing
 from nova.conductor.environment import Environment, actor
 from nova.db.cell import compute_nodes, instances, signals
@@ -20,9 +22,12 @@ from nova.workflow.operations import LIVE_MIGRATION
 LOST = ("The guest had begun to run here when the connection to its former host broke, and the rest of its memory "
         "cannot be had: it is off. Its disks are here; a hard reboot boots it anew.")
 
+_EXAMINE, _ARRIVE, _LEAVE = (LIVE_MIGRATION.step(name) for name in ("examine", "arrive", "leave"))
+
 
 def choose(run: Run) -> Result:
-    """The named host, checked by the scheduler unless it is forced, or any other host of the cell."""
+    """The named host, checked by the scheduler unless it is forced, or any other host of the cell. Meanwhile the source
+    examines the guest; what it does not tell now it tells in a step of its own."""
     env, row, cell = run.env, run.row, _cell(run)
     with cell.database.read() as conn:
         server = instances.get(conn, row.instance_uuid)
@@ -33,13 +38,21 @@ def choose(run: Run) -> Result:
         raise errors.HostFailure(f"Unable to migrate instance {server['uuid']} to current host {wanted}.", retry=False)
     with env.api.read() as conn:
         spec = moving.live_spec(conn, server, cell.uuid, wanted, force=bool(run.inputs.get("force")))
-    decision = placing.choose(env, row, spec, fresh=run.tries > 0)
-    claimed = env.api.run(lambda conn: moving.claim(conn, row, decision, spec))
+
+    def place() -> tuple[dict[str, Any], placing.Claimed]:
+        decision = placing.choose(env, row, spec, fresh=run.tries > 0)
+        return decision, env.api.run(lambda conn: moving.claim(conn, row, decision, spec))
+
+    source = dataclasses.replace(row, step_data=run.data | {"source_compute": server["host"]})
+    (seen, image), (decision, claimed) = together(
+        lambda: (*env.errands.ask(cell, source, _EXAMINE), _image(env, run, server["image_ref"])), place)
     flavor = (server["flavor"] or {}).get("id")
     data = {"source_compute": server["host"], "source_node": server["node"], "old_instance_type_id": flavor,
-            "new_instance_type_id": flavor, "image": _image(env, run, server["image_ref"]), "spec": spec,
-            "alternates": claimed.alternates, "refused": claimed.refused}
-    return Result(data=data | _place(cell, claimed.host), event_data=placing.explained(decision), next="examine")
+            "new_instance_type_id": flavor, "image": image, "spec": spec, "alternates": claimed.alternates,
+            "refused": claimed.refused}
+    return Result(data=data | _place(cell, claimed.host) | (seen.data if seen else {}),
+                  event_data=placing.explained(decision), next="prepare" if seen else "examine",
+                  effect=(lambda conn: seen.record(conn, row)) if seen else None)
 
 
 def _place(cell: Cell, host: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +108,33 @@ def switch(run: Run) -> Result:
     return Result(effect=move)
 
 
+def land(run: Run) -> Result:
+    """Both hosts, at once if the source has no guest any more, and the end. Whatever a host does not say that it did is
+    a step of its own, and so is the end if the destination has more to say than that it is done."""
+    env, row, cell = run.env, run.row, _cell(run)
+    if run.data.get("left"):
+        arrived, left = env.errands.ask(cell, row, _ARRIVE, _LEAVE)
+    else:
+        arrived, left = env.errands.ask(cell, row, _ARRIVE)[0], None
+    if arrived is None:
+        return Result(next="arrive")
+    done = [each for each in (arrived, left) if each is not None]
+
+    def record(conn: sa.Connection) -> None:
+        for each in done:
+            each.record(conn, row)
+
+    if left is None or arrived.data:
+        return Result(data=arrived.data, next="leave" if left is None else "settle", effect=record)
+    env.api.run(lambda conn: moving.give_up(conn, row))
+
+    def close(conn: sa.Connection) -> dict[str, Any]:
+        record(conn)
+        return _close(conn, run, "completed")
+
+    return Result(effect=close, close="done")
+
+
 def settle(run: Run) -> Result:
     row = run.row
     run.env.api.run(lambda conn: moving.give_up(conn, row))
@@ -136,5 +176,5 @@ def _cell(run: Run) -> Cell:
 
 
 LIVE_MIGRATION_AT_API = LIVE_MIGRATION.bind(
-    "api", {"choose": choose, "another": another, "switch": switch, "settle": settle}, {"choose": give_back},
-    failed=failed)
+    "api", {"choose": choose, "another": another, "switch": switch, "land": land, "settle": settle},
+    {"choose": give_back}, failed=failed)

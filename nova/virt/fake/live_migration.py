@@ -28,7 +28,7 @@ TICK = 0.25
 
 
 class FakeLiveMigration(FakeHost, LiveMigration):
-    def examine(self, uuid: str) -> Mapping[str, Any]:
+    def examine(self, uuid: str, mark: str) -> Mapping[str, Any]:
         self.knobs.strike("examine")
         with self.lock:
             guest = self.find(uuid)

@@ -46,15 +46,14 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
 
     # -- source --------------------------------------------------------------------------------------------------------
 
-    def examine(self, uuid: str) -> Mapping[str, Any]:
+    def examine(self, uuid: str, mark: str) -> Mapping[str, Any]:
         host, libvirt = self.hypervisor.host, self.hypervisor.libvirt
         state, xml = self._on_domain(uuid, lambda dom: (dom.state()[0], dom.XMLDesc(libvirt.VIR_DOMAIN_XML_MIGRATABLE)))
         if state not in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_BLOCKED):
             raise errors.HostFailure("The guest does not run, so it cannot be moved while it runs.", retry=False)
-        probe = concurrency.uuid4()
-        files.write_atomic(self.hypervisor.directory(uuid) / PROBE, probe.encode())
+        files.write_atomic(self.hypervisor.directory(uuid) / PROBE, mark.encode())
         return {"driver": "libvirt", "virt_type": self.hypervisor.settings.virt_type, "version": host.version,
-                "arch": host.arch, "xml": xml, "probe": probe,
+                "arch": host.arch, "xml": xml, "probe": mark,
                 "post_copy": self._options.live_migration_permit_post_copy and state != libvirt.VIR_DOMAIN_PAUSED,
                 "disks": [dataclasses.asdict(_measured(disk)) for disk in arrival.disks(xml)]}
 

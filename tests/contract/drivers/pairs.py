@@ -57,7 +57,7 @@ class Pair:
     laden: Callable[[], GuestSpec]
 
     def prepared(self, guest: GuestSpec, wishes: Wishes = WISHES) -> Any:
-        return self.destination.prepare_arrival(guest, self.source.examine(guest.uuid), wishes)
+        return self.destination.prepare_arrival(guest, self.source.examine(guest.uuid, wishes.operation), wishes)
 
     def where(self, guest: GuestSpec) -> tuple[bool, bool]:
         """Does it live at the source, at the destination?"""

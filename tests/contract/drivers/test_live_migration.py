@@ -65,7 +65,7 @@ def test_one_that_is_off_cannot_go(pair: Pair) -> None:
     pair.source.spawn(guest)
     pair.source.power_off(guest.uuid)
     with pytest.raises(errors.HostFailure, match="does not run"):
-        pair.source.examine(guest.uuid)
+        pair.source.examine(guest.uuid, WISHES.operation)
 
 
 def test_hosts_without_shared_disks_say_so(pair: Pair) -> None:
@@ -79,14 +79,15 @@ def test_another_driver_is_refused(pair: Pair) -> None:
     guest = pair.guest()
     pair.source.spawn(guest)
     with pytest.raises(errors.HostFailure, match="other driver cannot run"):
-        pair.destination.prepare_arrival(guest, {**pair.source.examine(guest.uuid), "driver": "other"}, WISHES)
+        pair.destination.prepare_arrival(
+            guest, {**pair.source.examine(guest.uuid, WISHES.operation), "driver": "other"}, WISHES)
 
 
 @pytest.mark.parametrize("pair", ["libvirt"], indirect=True)
 def test_a_machine_that_cannot_run_it_says_why(pair: Pair) -> None:
     guest = pair.guest()
     pair.source.spawn(guest)
-    told = pair.source.examine(guest.uuid)
+    told = pair.source.examine(guest.uuid, WISHES.operation)
     for change, why in (({"virt_type": "kvm"}, "of type kvm on x86_64 cannot run on qemu on x86_64"),
                         ({"arch": "aarch64"}, "of type qemu on aarch64 cannot run"),
                         ({"version": told["version"] + 1}, "is older than")):
