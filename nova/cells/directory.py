@@ -107,11 +107,13 @@ class Cells:
         """Ask cells side by side. A cell that fails or is silent for ``timeout`` answers with an error, never late.
 
         Each cell has workers of its own, so that one that hangs does not take those of the others; when very many
-        questions to it stand open, further ones are not asked.
+        questions to it stand open, further ones are not asked. Where side by side would gain nothing, no worker is
+        woken: see :func:`_split`.
         """
         asked = self.all() if cells is None else cells
-        if len(asked) == 1:
-            return {asked[0]: self._ask(question, asked[0])}
+        here, there = _split(asked)
+        if not there:
+            return {cell: self._ask(question, cell) for cell in here}
         answers: dict[Cell, T | errors.NovaError] = {}
         done = concurrency.Condition()
 
@@ -125,10 +127,12 @@ class Cells:
                 answers[cell] = answer
                 done.notify_all()
 
-        for cell in asked:
+        for cell in there:
             if not self._submit(cell, ask):
                 with done:
                     answers[cell] = silent
+        for cell in here:
+            ask(cell)
         with done:
             done.wait_for(lambda: len(answers) == len(asked), patience)
             return {cell: answers.get(cell, silent) for cell in asked}
@@ -165,3 +169,16 @@ class Cells:
             cell.database.dispose()
         for pool in self._pools.values():
             pool.stop(1)
+
+
+def _split(asked: list[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """Those that who asks can ask by himself, and those that have to be asked by workers.
+
+    A single cell is asked at once. cell0 has few rows; where it is a file it cannot be silent, and can be read while
+    others are. Neither is a pair of files, cell0 and another, worth the change of threads.
+    """
+    here = [cell for cell in asked if cell.is_cell0 and cell.database.dialect == "sqlite"]
+    there = [cell for cell in asked if cell not in here]
+    if len(there) == 1 and (not here or there[0].database.dialect == "sqlite"):
+        return asked, []
+    return here, there

@@ -20,16 +20,29 @@ import sqlalchemy as sa
 _SCALE = 2**31
 
 
-def fetch(conn: sa.Connection, select: sa.Select[*tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
-    """The rows of a select as one sequence per column, in their order. Columns need names of their own, and must not be
-    binary. Of double precision there are only times."""
-    shape = tuple((column.key or "", _kind(column.type)) for column in select.selected_columns)
-    if conn.dialect.name != "sqlite":
-        rows = conn.execute(select).all()
-        columns = zip(*rows, strict=True) if rows else [()] * len(shape)
-        return {name: values for (name, _), values in zip(shape, columns, strict=True)}
-    texts = conn.execute(sa.select(*_aggregates(shape)).select_from(select.subquery("found"))).one()
-    return {name: _MAKERS[kind](orjson.loads(text)) for (name, kind), text in zip(shape, texts, strict=True)}
+class Columns:
+    """The rows of ``select`` as one sequence per column, in their order. Columns need names of their own, and must not
+    be binary. Of double precision there are only times.
+
+    It may be fetched from several databases of one ``dialect``, by threads side by side: what SQLAlchemy finds out of a
+    statement before it asks stays with it, and takes longer than reading a few rows.
+    """
+
+    def __init__(self, select: sa.Select[*tuple[Any, ...]], dialect: str) -> None:
+        self._shape = tuple((column.key or "", _kind(column.type)) for column in select.selected_columns)
+        self._texts = dialect == "sqlite"
+        self._select = select
+        if self._texts:
+            self._select = sa.select(*_aggregates(self._shape)).select_from(select.subquery("found"))
+
+    def fetch(self, conn: sa.Connection) -> dict[str, Sequence[Any]]:
+        """By the names of the columns."""
+        rows = conn.execute(self._select).all()
+        if self._texts:
+            return {name: _MAKERS[kind](orjson.loads(text))
+                    for (name, kind), text in zip(self._shape, rows[0], strict=True)}
+        columns = zip(*rows, strict=True) if rows else [()] * len(self._shape)
+        return {name: values for (name, _), values in zip(self._shape, columns, strict=True)}
 
 
 def _kind(of: sa.types.TypeEngine[Any]) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy import exc
 from nova import errors, states
 from nova.cells import Cell
 from nova.db.cell import instances as table
-from nova.db.columns import fetch
+from nova.db.columns import Columns
 from nova.store.filters import Reverse, conditions, sort_value
 from nova.store.query import Query
 
@@ -75,37 +75,58 @@ def names_of(query: Query, details: bool) -> list[str]:
     return names + [name for name in dict.fromkeys(needed) if name not in names]
 
 
-def chunk_of(cell: Cell, query: Query, after: dict[str, Any] | None, count: int, *, details: bool) -> Chunk:
-    """The next rows of a cell. With ``details``, faults and volumes beside them, a select each where there are any."""
-    names = names_of(query, details)
-    columns: list[sa.ColumnElement[Any]] = [_RAW.get(n, T[n]) for n in names]
-    if details:
-        columns.append(table.HAS_VOLUMES)
-    order = query.order
-    collation = "C" if cell.database.dialect == "postgresql" else None
-    where = conditions(query)
-    if after is not None:
-        where.append(_after(after, order, collation))
-    by = _order_by(order, collation)
-    if query.deleted is None or order[0][0] != "created_at":
-        # No index has this order: sort ids, which are small, and look at the rest of those that are shown only.
-        wanted = sa.select(T.id).where(*where).order_by(*by).limit(count).subquery("wanted")
-        select = sa.select(*columns).join_from(wanted, table.instances, T.id == wanted.c.id).order_by(*by)
-    else:
-        select = sa.select(*columns).where(*where).order_by(*by).limit(count)
-    with cell.database.read() as conn:
-        try:
-            found = fetch(conn, select)
-        except exc.DataError as e:  # an expression that the engine reads otherwise than we do
-            raise errors.Invalid("The servers cannot be filtered by this value.") from e
-        uuids = found["uuid"]
-        chunk = Chunk(found, len(uuids) == count)
-        if details:
-            broken = (states.ERROR, states.DELETED)
-            chunk.faults = table.latest_faults(
-                conn, [uuid for uuid, state in zip(uuids, found["vm_state"], strict=True) if state in broken])
-            chunk.volumes = table.volumes_of(conn, list(itertools.compress(uuids, found["has_volumes"])))
-    return chunk
+class Select:
+    """What cells are asked for the rows of a page: the first ``count``, or those after a row that ``after`` tells.
+
+    With ``details``, faults and volumes are asked for beside them, a select each where there are any.
+    """
+
+    def __init__(self, query: Query, after: dict[str, Any] | None, count: int, *, details: bool) -> None:
+        self._query, self._after, self._count, self._details = query, after, count, details
+        self._made: dict[str, Columns] = {}
+
+    def prepare(self, dialects: Iterable[str]) -> None:
+        """Before several threads ask: each of them would make it else."""
+        for dialect in set(dialects):
+            self._columns(dialect)
+
+    def ask(self, cell: Cell) -> Chunk:
+        """The rows of a cell. Raises Invalid for a filter that its engine cannot read."""
+        columns = self._columns(cell.database.dialect)
+        with cell.database.read() as conn:
+            try:
+                found = columns.fetch(conn)
+            except exc.DataError as e:  # an expression that the engine reads otherwise than we do
+                raise errors.Invalid("The servers cannot be filtered by this value.") from e
+            uuids = found["uuid"]
+            chunk = Chunk(found, len(uuids) == self._count)
+            if self._details:
+                broken = (states.ERROR, states.DELETED)
+                chunk.faults = table.latest_faults(
+                    conn, [uuid for uuid, state in zip(uuids, found["vm_state"], strict=True) if state in broken])
+                chunk.volumes = table.volumes_of(conn, list(itertools.compress(uuids, found["has_volumes"])))
+        return chunk
+
+    def _columns(self, dialect: str) -> Columns:
+        if dialect not in self._made:
+            self._made[dialect] = Columns(self._make("C" if dialect == "postgresql" else None), dialect)
+        return self._made[dialect]
+
+    def _make(self, collation: str | None) -> sa.Select[*tuple[Any, ...]]:
+        query = self._query
+        columns: list[sa.ColumnElement[Any]] = [_RAW.get(n, T[n]) for n in names_of(query, self._details)]
+        if self._details:
+            columns.append(table.HAS_VOLUMES)
+        order = query.order
+        where = conditions(query)
+        if self._after is not None:
+            where.append(_after(self._after, order, collation))
+        by = _order_by(order, collation)
+        if query.deleted is None or order[0][0] != "created_at":
+            # No index has this order: sort ids, which are small, and look at the rest of those that are shown only.
+            wanted = sa.select(T.id).where(*where).order_by(*by).limit(self._count).subquery("wanted")
+            return sa.select(*columns).join_from(wanted, table.instances, T.id == wanted.c.id).order_by(*by)
+        return sa.select(*columns).where(*where).order_by(*by).limit(self._count)
 
 
 class Stream:

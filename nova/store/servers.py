@@ -105,10 +105,11 @@ class Servers:
         waiting = self._waiting(query, marker)
         asked = self._asked(query)
         count = pages.share(query.limit, len([c for c in asked if not c.is_cell0]))
+        select = pages.Select(query, marker, count, details=details)
+        select.prepare(cell.database.dialect for cell in asked)
         streams: list[pages.Stream] = []
         down: list[Cell] = []
-        for cell, answer in self._cells.scatter(
-                lambda cell: pages.chunk_of(cell, query, marker, count, details=details), asked).items():
+        for cell, answer in self._cells.scatter(select.ask, asked).items():
             if not isinstance(answer, errors.NovaError):
                 streams.append(pages.Stream(cell, answer, self._refill(cell, query, details, down)))
             elif isinstance(answer, errors.Unavailable):
@@ -122,7 +123,7 @@ class Servers:
         def refill(last: dict[str, Any]) -> pages.Chunk:
             """More of a cell after its last row; nothing of one that has fallen silent meanwhile."""
             try:
-                return pages.chunk_of(cell, query, last, query.limit, details=details)
+                return pages.Select(query, last, query.limit, details=details).ask(cell)
             except errors.Unavailable:
                 down.append(cell)
                 return pages.Chunk({name: () for name, _ in query.order}, more=False)

@@ -41,7 +41,7 @@ def fill(database: Database, count: int) -> None:
 def both(database: Database, select: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     """What the columns say, and the same select as rows."""
     with database.read() as conn:
-        found = {name: list(values) for name, values in columns.fetch(conn, select).items()}
+        found = {name: list(values) for name, values in columns.Columns(select, conn.dialect.name).fetch(conn).items()}
         rows = conn.execute(select).mappings().all()
     return found, {name: [row[name] for row in rows] for name in found}
 
@@ -66,5 +66,6 @@ def test_expressions_have_the_names_of_their_labels(database: Database) -> None:
 
 def test_nothing_found_are_empty_columns(database: Database) -> None:
     with database.read() as conn:
-        found = columns.fetch(conn, sa.select(things.c.id, things.c.at).where(things.c.id < 0))
+        select = sa.select(things.c.id, things.c.at).where(things.c.id < 0)
+        found = columns.Columns(select, conn.dialect.name).fetch(conn)
     assert {name: list(values) for name, values in found.items()} == {"id": [], "at": []}

@@ -216,7 +216,7 @@ def plan(cell: Cell, query: Query, marker: dict[str, Any] | None = None) -> str:
     engine = cell.database.engine
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
-        pages.chunk_of(cell, query, marker, query.limit, details=True)
+        pages.Select(query, marker, query.limit, details=True).ask(cell)
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
     statement, parameters = next(s for s in seen if "FROM instances" in s[0] or "wanted" in s[0])
