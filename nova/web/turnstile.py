@@ -35,7 +35,8 @@ class Turnstile:
     for that, and he counts no more.
 
     Who is ``late`` lets the others go first: he goes in when nobody else is inside or waits, or after ``modesty``
-    seconds.
+    seconds. Then as much time goes by as he was inside, before another of the late goes in: so who comes finds nobody
+    inside half of the time, and work that comes from elsewhere gets on.
     """
 
     def __init__(self, width: int, patience: float = PATIENCE, modesty: float = MODESTY) -> None:
@@ -44,6 +45,7 @@ class Turnstile:
         self._inside: collections.OrderedDict[_Pass, None] = collections.OrderedDict()
         self._waiting: collections.deque[_Pass] = collections.deque()
         self._late: collections.deque[_Pass] = collections.deque()
+        self._quiet_until = 0.0
 
     @contextlib.contextmanager
     def passed(self, late: bool = False) -> Iterator[None]:
@@ -52,7 +54,11 @@ class Turnstile:
         try:
             yield
         finally:
-            self._leave(mine)
+            rest = self._leave(mine, late)
+            if rest:
+                concurrency.sleep(rest)
+                with self._lock:
+                    self._let_in()
 
     def _enter(self, mine: _Pass, late: bool) -> None:
         with self._lock:
@@ -66,10 +72,15 @@ class Turnstile:
             with self._lock:
                 self._let_in()
 
-    def _leave(self, mine: _Pass) -> None:
+    def _leave(self, mine: _Pass, late: bool) -> float:
+        """Returns after how many seconds another of the late may go in."""
         with self._lock:
             self._inside.pop(mine, None)
+            now = concurrency.monotonic()
+            rest = min(now - mine.since, self._patience) if late else 0.0
+            self._quiet_until = max(self._quiet_until, now + rest)
             self._let_in()
+        return rest
 
     def _let_in(self) -> None:
         while self._late and self._late[0].since + self._modesty < concurrency.monotonic():
@@ -89,6 +100,8 @@ class Turnstile:
 
     def _room(self, late: bool = False) -> bool:
         width = 1 if late else self._width
+        if late and concurrency.monotonic() < self._quiet_until:
+            return False
         while len(self._inside) >= width:
             oldest = next(iter(self._inside))
             if concurrency.monotonic() - oldest.since < self._patience:

@@ -115,3 +115,20 @@ def test_the_late_do_not_wait_for_ever() -> None:
     for guest in guests:
         guest.leave()
     assert not turnstile._inside and not turnstile._late
+
+
+def test_between_the_late_as_much_time_goes_by_as_they_take() -> None:
+    turnstile, seen = Turnstile(2, FOR_EVER, FOR_EVER), list[Any]()
+    first = Guest(turnstile, seen, "y", late=True)
+    assert first.inside.wait(120)
+    began = concurrency.monotonic()
+    second = Guest(turnstile, seen, "z", late=True)
+    waiting(turnstile, 1)
+    concurrency.sleep(0.05)
+    stayed = concurrency.monotonic() - began
+    left = concurrency.monotonic()
+    first.may_leave.set()
+    assert second.inside.wait(120)
+    assert concurrency.monotonic() - left >= stayed
+    first.leave()
+    second.leave()
