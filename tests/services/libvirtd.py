@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.services.process import ServiceError
@@ -40,17 +40,18 @@ class Libvirtd:
 
     ``as_installed`` leaves the settings for QEMU as the distribution has them: guests run as a user of their own.
     ``listen`` is an address at which other daemons reach this one over TCP, to bring guests. ``hostname``: what the
-    machine is called in there, if not as it is.
+    machine is called in there, if not as it is. ``certificates``: files by name that QEMU shows where guests move to.
     """
 
     def __init__(self, netns: str | None = None, *, as_installed: bool = False, listen: str | None = None,
-                 hostname: str | None = None) -> None:
+                 hostname: str | None = None, certificates: Mapping[str, bytes] | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="nova-libvirtd-"))
         self.directory.chmod(0o755)
         self.netns = netns
         self._as_installed = as_installed
         self._listen = listen
         self._hostname = hostname
+        self._certificates = certificates or {}
         self._qemu_conf = CONFIGS["qemu.conf"][-2:] if as_installed else CONFIGS["qemu.conf"]
         self._holder: subprocess.Popen[bytes] | None = None
         self._init = 0
@@ -126,6 +127,12 @@ class Libvirtd:
             (self.directory / place).mkdir(parents=True, exist_ok=True)
         for name, lines in {**CONFIGS, "qemu.conf": self._qemu_conf}.items():
             (self.directory / "etc" / name).write_text("".join(line + "\n" for line in lines))
+        if self._certificates:
+            (self.directory / "etc" / "pki").mkdir(exist_ok=True)
+            for name, data in self._certificates.items():
+                (self.directory / "etc" / "pki" / name).write_bytes(data)
+            with (self.directory / "etc" / "qemu.conf").open("a") as conf:
+                conf.write('migrate_tls_x509_cert_dir = "/etc/libvirt/pki"\n')
         if self._listen:
             with (self.directory / "etc" / "libvirtd.conf").open("a") as conf:  # a host takes no guests of itself
                 conf.write(f'listen_tcp = 1\nauth_tcp = "none"\nlisten_addr = "{self._listen}"\n'

@@ -157,6 +157,8 @@ class LibvirtLiveMigration(LibvirtLifecycle, LiveMigration):
             parameters[libvirt.VIR_MIGRATE_PARAM_URI] = destination["data_uri"]
         if o.live_migration_with_native_tls:
             flags |= libvirt.VIR_MIGRATE_TLS
+            if destination.get("address"):  # what is sent over several connections has no host's name by itself
+                parameters[libvirt.VIR_MIGRATE_PARAM_TLS_DESTINATION] = destination["address"]
         if o.live_migration_parallel_connections > 1:
             flags |= libvirt.VIR_MIGRATE_PARALLEL
             parameters[libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = o.live_migration_parallel_connections

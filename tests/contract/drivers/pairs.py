@@ -19,7 +19,7 @@ from nova.virt.libvirt.migration_job import Pace
 from nova.virt.migration import Counters, Wishes
 from nova.virt.types import GuestSpec, ImageSource
 from tests.contract.drivers.harness import Harness, eventually, serve_image
-from tests.services import tinyguest
+from tests.services import certificates, tinyguest
 from tests.services.libvirtd import Libvirtd
 
 #: Bytes on the disk of a guest that takes long, at a MiB per second.
@@ -84,7 +84,10 @@ def two_daemons() -> Iterator[tuple[Libvirtd, Libvirtd]]:
         for machine, end, address in zip(machines, ends, ADDRESSES, strict=True):
             ip("-n", machine, "addr", "add", f"{address}/24", "dev", end)
             ip("-n", machine, "link", "set", end, "up")
-        with Libvirtd(machines[0], listen=ADDRESSES[0]) as first, Libvirtd(machines[1], listen=ADDRESSES[1]) as second:
+        shown = certificates.of_hosts(ADDRESSES)
+        first, second = (Libvirtd(machine, listen=address, certificates=shown[address])
+                         for machine, address in zip(machines, ADDRESSES, strict=True))
+        with first, second:
             yield first, second
     finally:
         for machine in machines:
