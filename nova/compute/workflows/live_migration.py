@@ -54,7 +54,16 @@ def migrate(run: Run) -> Result:
     with env.turn() as watch:
         env.driver.migrate(env.server.uuid, run.data["destination"], _wishes(run), watch)
     env.networking.unplug_ahead(env.server.uuid, env.server.network_info or [])
-    return Result(data={"left": not env.driver.exists(env.server.uuid)}, next="switch")
+    return Result(data={"left": _has_left(env)}, next="switch")
+
+
+def _has_left(env: HostEnvironment) -> bool:
+    """Whether the hypervisor here knows no such guest any more; of one whose memory is yet on its way it does."""
+    try:
+        env.driver.info(env.server.uuid)
+    except errors.NotFound:
+        return True
+    return False
 
 
 def call_off(run: Run) -> Result:
