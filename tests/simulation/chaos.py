@@ -205,9 +205,10 @@ class Chaos:
         for service in self.cloud.hosts.values():
             service.manager.driver.knobs.reset()
         for uuid in sorted(deleted):
-            row = self.cloud.server(uuid)
-            if row is not None:
-                assert row["vm_state"] == "error" and row["fault"]["message"] == "Told to fail at destroy.", row
+            if self.cloud.server(uuid) is not None:
+                rows = self.cloud.servers.operations(self.cloud.context(), uuid)
+                row = next(row for row in rows if row["action"] == "delete")  # the server may have been stopped since
+                assert (row["state"], row["fault"]["message"]) == ("failed", "Told to fail at destroy."), row
                 self.cloud.operations.delete(self.cloud.context(), uuid)
         self.settle()
 
