@@ -18,8 +18,11 @@ OPTS: list[cfg.Opt] = [
         "at_once", min=1, max=256,
         help="On how many of them it works at the same moment; one that takes longer than 50 ms counts no more. Unset: "
              "2 with databases in files, where threads would take the interpreter from each other at each statement, "
-             "and 16 with servers of databases, where requests wait for them. Clients whose requests are refused most "
-             "of the time come after the others."),
+             "and 16 with servers of databases, where requests wait for them."),
+    cfg.IntOpt(
+        "clumsy_share", default=20, min=1, max=100,
+        help="Clients whose requests are refused most of the time come after the others: they are answered while "
+             "nobody else is, with pauses, so that they take this share of the time at most, in percent."),
     cfg.IntOpt(
         "idle_timeout", default=120, min=1,
         help="Seconds after which a connection without a request is closed."),

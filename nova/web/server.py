@@ -24,18 +24,19 @@ class Server:
     """``listen`` is ``host:port``, ``[v6]:port`` or ``unix:/path``; port 0 takes a free one (see ``port``).
 
     Of its ``threads``, ``at_once`` work at the same moment (None: all); the others wait, see :class:`Turnstile`.
-    ``max_body`` is the most that is ever received, whatever the application would say later; ``idle_timeout`` is after
-    how many seconds a silent connection is closed.
+    Clients that are refused most of the time have ``clumsy_share`` of the time. ``max_body`` is the most that is ever
+    received, whatever the application would say later; ``idle_timeout`` is after how many seconds a silent connection
+    is closed.
     """
 
     def __init__(self, app: WSGIApp, listen: str, threads: int = 16, *,
-                 at_once: int | None = None, max_body: int = 2**40, idle_timeout: int = 120,
+                 at_once: int | None = None, clumsy_share: float = 1.0, max_body: int = 2**40, idle_timeout: int = 120,
                  option: str = "[wsgi] listen") -> None:
         self._app = app
         self._option = option
         self._listen = listen
         self._threads = threads
-        self._turnstile = Turnstile(at_once or threads)
+        self._turnstile = Turnstile(at_once or threads, share=clumsy_share)
         self._max_body = max_body
         self._idle = idle_timeout
         self._server: Any = None

@@ -35,12 +35,13 @@ class Turnstile:
     for that, and he counts no more.
 
     Who is ``late`` lets the others go first: he goes in when nobody else is inside or waits, or after ``modesty``
-    seconds. Then as much time goes by as he was inside, before another of the late goes in: so who comes finds nobody
-    inside half of the time, and work that comes from elsewhere gets on.
+    seconds. Then some time goes by before another of the late goes in, so that together they are inside for ``share``
+    of it at most: mostly who comes finds nobody inside.
     """
 
-    def __init__(self, width: int, patience: float = PATIENCE, modesty: float = MODESTY) -> None:
+    def __init__(self, width: int, patience: float = PATIENCE, modesty: float = MODESTY, share: float = 1.0) -> None:
         self._width, self._patience, self._modesty = width, patience, modesty
+        self._pause = 1 / share - 1
         self._lock = concurrency.Lock()
         self._inside: collections.OrderedDict[_Pass, None] = collections.OrderedDict()
         self._waiting: collections.deque[_Pass] = collections.deque()
@@ -77,7 +78,7 @@ class Turnstile:
         with self._lock:
             self._inside.pop(mine, None)
             now = concurrency.monotonic()
-            rest = min(now - mine.since, self._patience) if late else 0.0
+            rest = min((now - mine.since) * self._pause, self._patience) if late else 0.0
             self._quiet_until = max(self._quiet_until, now + rest)
             self._let_in()
         return rest

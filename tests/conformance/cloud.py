@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,11 @@ class NoCloud(Exception):
 
 
 @contextmanager
-def running(python: str, directory: Path) -> Iterator[Path]:
-    """A cloud that ``python`` runs, until the block ends; the directory with its ``clouds.yaml``."""
+def running(python: str, directory: Path, options: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """A cloud that ``python`` runs, until the block ends; the directory with its ``clouds.yaml``. ``options`` are
+    told by its environment."""
     _standalone(python, directory, "up", "--virt", "fake", "--hosts", str(HOSTS),
-                "--listen", f"127.0.0.1:{free_port()}")
+                "--listen", f"127.0.0.1:{free_port()}", options=options)
     try:
         yield directory
     finally:
@@ -38,10 +39,11 @@ def troubles(directory: Path) -> list[str]:
     return [line for line in log.read_text(errors="replace").splitlines() if " ERROR " in line or " CRITICAL " in line]
 
 
-def _standalone(python: str, directory: Path, *words: str) -> None:
+def _standalone(python: str, directory: Path, *words: str, options: Mapping[str, str] | None = None) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    told = PACE | dict(options or {}) | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([python, "-m", "nova.cmd.standalone", *words, "--state-dir", str(directory)], cwd=ROOT,
-                          env=kept | PACE | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=180)
+                          env=kept | told, capture_output=True, text=True, timeout=180)
     if done.returncode:
         log = directory / "log" / "nova-standalone.log"
         said = log.read_text(errors="replace")[-4000:] if log.exists() else ""

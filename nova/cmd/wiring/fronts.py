@@ -65,8 +65,8 @@ class ApiService:
         self._hub = server_events.make_hub(libraries.plane.api, libraries.plane.cells, conf)
         at_once = conf.wsgi.at_once or (2 if libraries.plane.api.dialect == "sqlite" else 16)
         self.server = Server(application_of(libraries, self._sender, self._hub), listen, conf.wsgi.threads,
-                             at_once=at_once, max_body=conf.image.image_size_cap,
-                             idle_timeout=conf.wsgi.idle_timeout, option=option)
+                             at_once=at_once, clumsy_share=conf.wsgi.clumsy_share / 100,
+                             max_body=conf.image.image_size_cap, idle_timeout=conf.wsgi.idle_timeout, option=option)
 
     def start(self) -> None:
         self._sender.start()
