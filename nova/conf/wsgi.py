@@ -20,7 +20,7 @@ OPTS: list[cfg.Opt] = [
              "2 with databases in files, where threads would take the interpreter from each other at each statement, "
              "and 16 with servers of databases, where requests wait for them."),
     cfg.IntOpt(
-        "clumsy_share", default=20, min=1, max=100,
+        "clumsy_share", default=5, min=1, max=100,
         help="Clients whose requests are refused most of the time come after the others: they are answered while "
              "nobody else is, with pauses, so that they take this share of the time at most, in percent."),
     cfg.IntOpt(

@@ -78,7 +78,7 @@ class Turnstile:
         with self._lock:
             self._inside.pop(mine, None)
             now = concurrency.monotonic()
-            rest = min((now - mine.since) * self._pause, self._patience) if late else 0.0
+            rest = min((now - mine.since) * self._pause, self._modesty / 2) if late else 0.0
             self._quiet_until = max(self._quiet_until, now + rest)
             self._let_in()
         return rest

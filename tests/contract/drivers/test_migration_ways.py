@@ -35,8 +35,9 @@ def move(pair: Pair, guest: GuestSpec) -> Any:
     return there
 
 
-@pytest.mark.parametrize("options", [TLS, MANY, TLS | MANY, MANY | {"live_migration_permit_post_copy": True}],
-                         ids=["tls", "parallel", "both", "post-copy"])
+@pytest.mark.parametrize("options", [TLS, MANY, TLS | MANY, MANY | {"live_migration_permit_post_copy": True},
+                                     {"live_migration_permit_auto_converge": True}],
+                         ids=["tls", "parallel", "both", "post-copy", "auto-converge"])
 def test_memory_and_disks_go_over_the_chosen_way(pair: Pair, options: dict[str, Any]) -> None:
     choose(pair, **options)
     guest = pair.guest()
