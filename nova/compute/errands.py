@@ -19,10 +19,12 @@ Act = Callable[[Work], Result]
 
 
 class Errands:
-    """``submit`` gives work to the host's workers; ``admit`` says whether an epoch of a server still holds here."""
+    """``submit`` gives work to the host's workers; ``admit`` says whether an epoch of a server still holds here. After
+    ``patience`` seconds nobody waits any more."""
 
-    def __init__(self, turns: Turns, submit: Callable[..., None], admit: Callable[[str, int], bool]) -> None:
-        self._turns, self._submit, self._admit = turns, submit, admit
+    def __init__(self, turns: Turns, submit: Callable[..., None], admit: Callable[[str, int], bool],
+                 patience: float = ERRAND) -> None:
+        self._turns, self._submit, self._admit, self._patience = turns, submit, admit, patience
 
     def run(self, work: Work, act: Act) -> dict[str, Any]:
         """What came of it. Unavailable when it takes so long that nobody waits for it any more: it may yet be done."""
@@ -42,7 +44,7 @@ class Errands:
         server = operation.instance_uuid
         if self._turns.enter(f"errand {operation.step} {operation.uuid}", server, carry_out, again=True):
             self._submit(self._turns.serve, server)
-        if not ended.wait(ERRAND):
+        if not ended.wait(self._patience):
             given_up.set()
             raise errors.Unavailable(f"Server {server} is busy on this host.")
         if failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+from collections.abc import Callable
 
 from nova import concurrency
 
@@ -35,11 +36,11 @@ class _Record:
 
 class Manners:
     """A client is its token, or its address as long as no token of its was taken: tokens that are made up count for the
-    address that they come from."""
+    address that they come from. ``clock`` tells seconds."""
 
-    def __init__(self, clients: int = CLIENTS) -> None:
+    def __init__(self, clients: int = CLIENTS, clock: Callable[[], float] = concurrency.monotonic) -> None:
         self._records: collections.OrderedDict[int, _Record] = collections.OrderedDict()
-        self._clients = clients
+        self._clients, self._clock = clients, clock
         self._lock = concurrency.Lock()
 
     def clumsy(self, token: str | None, address: str) -> bool:
@@ -47,12 +48,12 @@ class Manners:
         with self._lock:
             record = self._records.get(hash(token)) if token else None
             record = record or self._records.get(hash(address))
-            return record is not None and record.clumsy(concurrency.monotonic())
+            return record is not None and record.clumsy(self._clock())
 
     def note(self, token: str | None, address: str, status: int) -> None:
         """``status`` is what a request of the client was answered with."""
         key = hash(token if token and status != 401 else address)
-        now = concurrency.monotonic()
+        now = self._clock()
         with self._lock:
             record = self._records.pop(key, None) or _Record(0.0, 0.0, now)
             record.note(status >= 400, now)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nova import errors
-from nova.compute import errands as module
+from nova.clients.compute import ERRAND
 from nova.compute.errands import Errands
 from nova.compute.turns import Turns
 from nova.objects.operation import Operation
@@ -21,11 +21,11 @@ from nova.workflow import Result
 class Bench:
     """A host whose workers do what they are given at once, or when ``work()`` is called."""
 
-    def __init__(self, *, at_once: bool = True) -> None:
+    def __init__(self, *, at_once: bool = True, patience: float = ERRAND) -> None:
         self.given: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self.at_once, self.epoch = at_once, 1
         self.turns = Turns(self.submit)
-        self.errands = Errands(self.turns, self.submit, lambda server, epoch: epoch >= self.epoch)
+        self.errands = Errands(self.turns, self.submit, lambda server, epoch: epoch >= self.epoch, patience)
         self.done: list[str] = []
 
     def submit(self, fn: Callable[..., None], *args: Any) -> None:
@@ -70,9 +70,8 @@ def test_one_that_comes_after_a_later_owner_is_refused() -> None:
     assert bench.done == []
 
 
-def test_one_that_nobody_waits_for_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ERRAND", 0.01)
-    bench = Bench(at_once=False)
+def test_one_that_nobody_waits_for_is_not_begun() -> None:
+    bench = Bench(at_once=False, patience=0.01)
     with pytest.raises(errors.Unavailable, match="busy"):
         bench.errands.run(work(), bench.act)
     for fn, args in bench.given:
