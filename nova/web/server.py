@@ -115,9 +115,10 @@ class Server:
 
 def _relax_collector() -> None:
     """A page of a thousand servers makes twenty thousand containers that live until it is sent. With Python's default
-    threshold the collector would walk the heap dozens of times for it, which took longer than the page."""
+    threshold the collector would walk the heap dozens of times for it, which took longer than the page. What outlived
+    one pass is looked at again after a few: cycles that were in use at that moment are not kept for long."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 5, 10)
 
 
 def _busy(server: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -54,6 +55,8 @@ def _is_name(text: str) -> bool:
 
 FORMATS["name"] = _is_name
 
+#: Of so many faults the one that says most is told; a list of thousands may have as many.
+_ENOUGH = 100
 #: What is said of a value that fails a format, where the library's own words would not help.
 MESSAGES = {
     "name": "An invalid 'name' value was provided. The name must be: printable characters. "
@@ -107,7 +110,15 @@ class Validator:
         checker = jsonschema.FormatChecker(formats=())
         for name, fn in FORMATS.items():
             checker.checks(name)(_tolerant(fn))
-        error = best_match(jsonschema.Draft4Validator(self.schema, format_checker=checker).iter_errors(value))
+        faults = jsonschema.Draft4Validator(self.schema, format_checker=checker).iter_errors(value)
+        found = list(itertools.islice(faults, _ENOUGH))
+        try:
+            return self._words(best_match(found))
+        finally:
+            for error in found:
+                _dissolve(error)
+
+    def _words(self, error: Any) -> str:
         if error is None:
             return "Invalid input"
         if error.validator == "format" and error.validator_value in MESSAGES:
@@ -121,6 +132,14 @@ class Validator:
             return message
         kind, name = ("query parameters", path[0]) if self._is_query else ("field/attribute", path[-1])
         return f"Invalid input for {kind} {name}. Value: {_short(str(error.instance))}. {message}"
+
+
+def _dissolve(error: Any) -> None:
+    """An error and those in its context know each other. Thousands of them, which a long list can have, would outlive
+    several passes of the collector."""
+    for inner in error.context:
+        _dissolve(inner)
+        inner.parent = None
 
 
 def _short(text: str) -> str:

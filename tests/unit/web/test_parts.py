@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,30 @@ def test_formats(kind: str, good: str, bad: str) -> None:
     validator.check({"v": good})
     with pytest.raises(errors.Invalid, match="Invalid input for field/attribute v"):
         validator.check({"v": bad})
+
+
+@pytest.mark.parametrize("several", [
+    {"type": "string"}, {"anyOf": [{"type": "string"}, {"type": "object", "required": ["a"]}]}], ids=["plain", "any"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_thousands_of_faults_leave_nothing_for_the_collector(several: dict[str, Any], depth: int) -> None:
+    """A collection that comes while they are there would keep them for long."""
+    schema: dict[str, Any] = {"type": "array", "items": several}
+    schema = {"oneOf": [schema, {"type": "null"}]} if depth else schema
+    validator = validation.Validator(schema)
+
+    def refuse() -> str:
+        with pytest.raises(errors.Invalid) as refused:
+            validator.check(list(range(3000)))
+        return str(refused.value)
+
+    assert " is not " in refuse()
+    gc.collect()
+    gc.disable()
+    try:
+        refuse()
+        assert gc.collect() < 300
+    finally:
+        gc.enable()
 
 
 def test_mounts_and_health() -> None:
