@@ -25,13 +25,14 @@ _SPREAD = 0.2
 
 
 def ask(bus: Any, context: RequestContext, topic: str, method: str, *, namespace: str, args: Mapping[str, Any],
-        sayings: Sequence[float] = SAYINGS) -> Any:
-    """The answer; raises what the other side raised, and Unavailable when there is none to the last saying either."""
+        server: str | None = None, sayings: Sequence[float] = SAYINGS) -> Any:
+    """The answer of that server, or of any that listens on the topic; raises what the other side raised, and
+    Unavailable when there is none to the last saying either."""
     *first, last = sayings
     for limit in first:
         try:
-            return bus.call(context, topic, method, namespace=namespace, args=args,
+            return bus.call(context, topic, method, namespace=namespace, server=server, args=args,
                             timeout=limit * concurrency.random().uniform(1 - _SPREAD, 1 + _SPREAD))
         except Unanswered as e:
             LOG.info("%s; it is asked again", e.message)
-    return bus.call(context, topic, method, namespace=namespace, args=args, timeout=last)
+    return bus.call(context, topic, method, namespace=namespace, server=server, args=args, timeout=last)

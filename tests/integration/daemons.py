@@ -58,6 +58,8 @@ class Daemon:
     watchdog: float | None = None
     on_host: bool = False
     told: list[str] = dataclasses.field(default_factory=list)
+    #: More of its environment, from its next start on.
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.log = self.directory / f"{self.name}.log"
@@ -68,7 +70,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        env = environment(NOTIFY_SOCKET=str(self._address), PYTHONUNBUFFERED="1")
+        env = environment(NOTIFY_SOCKET=str(self._address), PYTHONUNBUFFERED="1") | self.environment
         if self.watchdog is not None:
             env["WATCHDOG_USEC"] = str(int(self.watchdog * 1e6))
         if self.on_host:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import uuid
 from collections.abc import Iterator
@@ -64,6 +66,49 @@ def test_a_guest_boots_and_its_console_tells_its_address(deployment: Deployment,
     assert f"guest: dhcp eth0 {address}/20" in console
     admin.text("server", "delete", "--wait", server["id"])
     assert site.domains() == {} and site.taps() == set()
+
+
+#: In place of nft: once told to, it keeps what is said of a guest's device to itself. Its caller dies meanwhile.
+_MUTE = """#!/bin/sh
+if [ "$2" = -f ]; then
+    text=$(cat)
+    case $text in
+    *tap*) if [ -e {0}/mute ]; then
+            : > {0}/heard
+            while [ -e {0}/mute ]; do sleep 0.1; done
+            exit 1
+        fi ;;
+    esac
+    printf %s "$text" | exec {1} "$@"
+fi
+exec {1} "$@"
+"""
+
+
+def test_a_build_goes_on_when_nova_network_died_with_its_interface_in_hand(
+        deployment: Deployment, admin: OpenStackCommand, tmp_path: Path) -> None:
+    nft = shutil.which("nft")
+    assert nft is not None
+    place, daemon = tmp_path / "bin", deployment.daemons["nova-network"]
+    place.mkdir()
+    (place / "nft").write_text(_MUTE.format(place, nft))
+    (place / "nft").chmod(0o755)
+    assert daemon.stop() == 0
+    daemon.environment["PATH"] = f"{place}:{os.environ['PATH']}"
+    daemon.start()
+    daemon.listen("READY=1", 120)
+    (place / "mute").touch()
+    uuid = admin("server", "create", "--flavor", "m1.nano", "--image", "small", "web")["id"]
+    eventually((place / "heard").exists, "nova-network prepares the interface")
+    daemon.signal(signal.SIGKILL)
+    assert daemon.process is not None and daemon.process.wait(60)
+    (place / "mute").unlink()
+    daemon.environment.clear()
+    daemon.start()
+    daemon.listen("READY=1", 120)
+    # Far less than the minute that a nova-network may take which has much to do.
+    eventually(lambda: admin("server", "show", uuid)["status"] == "ACTIVE", "the build has ended", 30)
+    admin.text("server", "delete", "--wait", uuid)
 
 
 def test_hosts_have_neither_database_credentials_nor_modules(deployment: Deployment) -> None:

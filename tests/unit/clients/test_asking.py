@@ -9,6 +9,7 @@ import pytest
 
 from nova import errors
 from nova.clients import asking
+from nova.clients.network import NetworkClient
 from nova.clients.store import RemoteStore
 from nova.context import service_context
 from nova.rpc.messages import Unanswered, crossing, raised
@@ -39,6 +40,13 @@ def test_what_is_not_answered_is_said_again_and_waited_for_longer_each_time() ->
     limits = [how["timeout"] for how in bus.asked]
     assert [how["args"] for how in bus.asked] == [{"a": 1}] * 3
     assert 2 <= limits[0] <= 3 < limits[1] < limits[2] == asking.SAYINGS[-1]
+
+
+def test_the_network_of_a_host_is_asked_again_by_its_name() -> None:
+    bus = Bus(Unanswered(), Unanswered(), None)
+    NetworkClient(bus).plug(service_context(), "h1", "s1", [{"device": "tap1"}])
+    assert [(how["server"], how["args"]["instance_uuid"]) for how in bus.asked] == [("h1", "s1")] * 3
+    assert bus.asked[-1]["timeout"] > 4 * bus.asked[0]["timeout"]  # much to do is no reason to give up
 
 
 def test_the_last_silence_is_told() -> None:
