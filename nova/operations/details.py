@@ -15,6 +15,7 @@ from nova.context import RequestContext
 from nova.db.cell import instances
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import documents
+from nova.operations import interfaces
 from nova.operations.acceptance import Deps, check_state, held, located, refuse_locked
 from nova.operations.leftovers import images_of
 from nova.store import events, phases
@@ -145,7 +146,7 @@ def unlock(deps: Deps, context: RequestContext, uuid: str, *, may_override: bool
 def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -> None:
     """Force the vm state and end what is under way: its rows are superseded and the epoch rises, so late reports change
     nothing. An accepted delete goes on all the same. The host then looks at the guest: an active server whose guest is
-    off is not left active."""
+    off is not left active. Interfaces that were coming or going are taken away."""
     if vm_state not in (states.ACTIVE, states.ERROR):
         raise errors.Invalid("state must be active or error")
 
@@ -156,12 +157,19 @@ def reset_state(deps: Deps, context: RequestContext, uuid: str, vm_state: str) -
 
     def end(conn: sa.Connection, row: dict[str, Any]) -> None:
         if row["task_state"] != "deleting":
-            left.update(images_of(row, cell_operations.supersede(conn, uuid)))
+            superseded = cell_operations.supersede(conn, uuid)
+            left.update(images_of(row, superseded))
             instances.raise_epoch(conn, uuid, row["epoch"])
+            after = row | {"epoch": row["epoch"] + 1, "op_seq": row["op_seq"] + 1}
+            if rows := interfaces.take_back(conn, context, after, superseded, lease=deps.lease):
+                instances.update(conn, uuid, op_seq=rows[-1]["seq"])
+                left["detached"] = rows
 
     row = _change(deps, context, uuid, apply, action="resetState", also=end)
     for image_id in left.get("unfinished", ()):
         deps.snapshots.discard(image_id)
     cell, _ = located(deps, context, uuid)
+    for operation in left.get("detached", ())[:1]:  # the others wait for it
+        deps.nudge_row(context, cell, operation)
     if row["host"]:
         deps.sender.send("compute.settle", ComputeClient(cell.bus).settle, context, row["host"], uuid)

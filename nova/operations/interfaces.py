@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,9 +12,10 @@ from nova import concurrency, errors
 from nova.context import RequestContext
 from nova.db.cell.tables import operations as cell_operations
 from nova.networks import allocation
-from nova.operations.acceptance import Deps, Tell, accept_in_turn, located
+from nova.operations.acceptance import Deps, Tell, accept_in_turn, living_host, located
 from nova.operations.refusals import check
 from nova.store import queueing
+from nova.store.beginnings import new_row
 from nova.workflow.operations import ATTACH_INTERFACE, DETACH_INTERFACE
 
 #: Seconds between two looks at an operation that is waited for.
@@ -43,6 +45,29 @@ def detach(deps: Deps, context: RequestContext, uuid: str, port: str) -> dict[st
         raise errors.NotFound(f"Instance {uuid} does not have a port with id {port}")
 
     return accept_in_turn(deps, context, uuid, DETACH_INTERFACE, "attach_interface", "detach_interface", find)
+
+
+def take_back(conn: sa.Connection, context: RequestContext, server: Mapping[str, Any],
+              superseded: Iterable[Mapping[str, Any]], *, lease: float) -> list[dict[str, Any]]:
+    """Detachments, written one after the other, of the ports whose coming or going was ended halfway: nobody else knows
+    whether the record, the guest and the network still agree on them. ``server`` is as it is from now on; its
+    ``op_seq`` is the caller's to raise. What was waiting to come has nothing yet. A host that is down, or was never
+    told of the port, is not asked."""
+    left = {row["inputs"]["port_id"]: row for row in superseded if row["action"] == DETACH_INTERFACE.action
+            or (row["action"] == ATTACH_INTERFACE.action and (row["owner"], row["due_at"]) != (None, None))}
+    rows: list[dict[str, Any]] = []
+    for seq, (port, was) in enumerate(left.items(), server["op_seq"] + 1):
+        vif = was["inputs"].get("vif") or was["step_data"].get("vif")
+        known = vif is not None and living_host(conn, server["host"], lease) is not None
+        step = next(s for s in DETACH_INTERFACE.steps if s.level == ("host" if known else "api"))
+        row = new_row(context, DETACH_INTERFACE, server, seq=seq, epoch=server["epoch"], level=step.level,
+                      step=step.name, inputs={"port_id": port, "vif": vif}) | {"owner": None, "host": server["host"]}
+        if rows:
+            cell_operations.insert_waiting(conn, row)
+        else:
+            cell_operations.insert(conn, [row])
+        rows.append(row)
+    return rows
 
 
 def outcome(deps: Deps, context: RequestContext, uuid: str, operation_uuid: str, patience: float) -> dict[str, Any]:

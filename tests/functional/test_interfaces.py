@@ -180,3 +180,53 @@ def test_everything_is_lost_on_the_way(make_cloud: Callable[..., Cloud], pauses:
         hold.reached()
     assert cloud.operations.outcome(cloud.context(), uuid, row["uuid"], PATIENCE)["state"] == "done"
     the_same_everywhere(cloud, uuid, 1 if port else 2)
+
+
+@pytest.mark.parametrize("going, places", [
+    (False, ("step:attach_interface.allocate:before",)),
+    (False, ("step:attach_interface.allocate:before", "write:cell1")),
+    (False, ("step:attach_interface.allocate:after",)),
+    (False, ("step:attach_interface.plug:before",)),
+    (False, ("fake.attach_interface",)),
+    (True, ("step:detach_interface.unplug:before",)),
+    (True, ("fake.detach_interface",)),
+    (True, ("step:detach_interface.unplug:after",)),
+    (True, ("step:detach_interface.forget:before",)),
+    (True, ("step:detach_interface.forget:after",)),
+    (True, ("step:detach_interface.release:before",)),
+    (True, ("step:detach_interface.release:before", "write:cell1"))],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "")
+def test_a_forced_state_takes_away_what_was_coming_or_going(make_cloud: Callable[..., Cloud], pauses: Pauses,
+                                                            going: bool, places: tuple[str, ...]) -> None:
+    """Before a step, when it has done what it does, and when that is recorded."""
+    cloud = make_cloud(hosts_count=1)
+    uuid = cloud.boot()[0]
+    cloud.wait_state(uuid, "active")
+    port = attach(cloud, uuid)["step_data"]["vif"]["id"] if going else None
+    with pauses.at(*places) as hold:
+        if port:
+            cloud.operations.detach_interface(cloud.context(), uuid, port)
+        else:
+            cloud.operations.attach_interface(cloud.context(), uuid)
+            cloud.operations.attach_interface(cloud.context(), uuid)  # waits, and has nothing to take away
+        hold.reached(seconds=30)
+        cloud.operations.reset_state(cloud.context(admin=True), uuid, "active")
+    the_same_everywhere(cloud, uuid, 1)
+    assert attach(cloud, uuid)["state"] == "done"
+    the_same_everywhere(cloud, uuid, 2)
+
+
+def test_a_forced_state_takes_away_what_comes_to_a_host_that_is_down(cloud: Cloud, uuid: str) -> None:
+    server = cloud.server(uuid)
+    assert server is not None
+    knobs = driver_of(cloud, uuid).knobs
+    knobs.hang("attach_interface")
+    cloud.operations.attach_interface(cloud.context(), uuid)
+    cloud.wait(lambda: truth.ports_of(cloud, uuid) == 2 and len(recorded(cloud, uuid)) == 2)
+    cloud.lines[server["host"]].cut = True
+    knobs.reset()
+    cloud.stop_host(server["host"])
+    truth.silence(cloud, server["host"], 60)
+    cloud.operations.reset_state(cloud.context(admin=True), uuid, "error")
+    cloud.wait(lambda: not truth.open_rows(cloud))
+    assert len(recorded(cloud, uuid)) == truth.ports_of(cloud, uuid) == 1
