@@ -105,7 +105,7 @@ def _filled(draw: random.Random, value: Any, schema: dict[str, Any]) -> Any:
         if not holes:
             break
         inside, name, known = draw.choice(holes)
-        inside[name] = _right(known) if draw.random() < 0.5 else draw.choice(WRONG)
+        inside[name] = _right(known) if draw.random() < 0.5 else copy.deepcopy(draw.choice(WRONG))
     return value
 
 
