@@ -17,8 +17,9 @@ PACKAGES=(python3-venv python3-dev gcc pkg-config libvirt-dev libvirt-daemon-sys
 HARD_LIMIT=5400 # seconds, for the whole run
 # Suites whose tests share nothing but the session's servers run in two workers, and so do those whose files do: the
 # machines and the cloud that are made for one file are that worker's own.
-PARALLEL=" unit contract functional simulation api architecture "
+PARALLEL=" unit contract simulation api architecture "
 PARALLEL_FILES=" integration "
+WAITING=" functional " # as the first, and its tests wait more than they work
 
 usage() {
     sed -n '3,7s/^# \?//p' "$0"
@@ -62,6 +63,7 @@ prepare() {
 run_pytest() {
     local suite=$1 arguments=()
     [[ $PARALLEL != *" $suite "* ]] || arguments+=(-n 2 --dist worksteal)
+    [[ $WAITING != *" $suite "* ]] || arguments+=(-n 4 --dist worksteal)
     [[ $PARALLEL_FILES != *" $suite "* ]] || arguments+=(-n 2 --dist loadfile)
     [ "$(id -u)" = 0 ] || arguments+=(-m 'not root')
     # Where CI is set, pytest shows long values whole.
