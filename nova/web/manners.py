@@ -13,6 +13,8 @@ from nova import concurrency
 FEW, SHARE = 20.0, 0.5
 #: Seconds after which an answer counts half.
 HALF_LIFE = 10.0
+#: For how many seconds a record keeps its place among the others.
+_FRESH = 1.0
 #: Of how many clients the latest answers are kept.
 CLIENTS = 10_000
 
@@ -44,19 +46,24 @@ class Manners:
         self._lock = concurrency.Lock()
 
     def clumsy(self, token: str | None, address: str) -> bool:
-        """Whether most of what this client has sent lately was refused."""
-        with self._lock:
-            record = self._records.get(hash(token)) if token else None
-            record = record or self._records.get(hash(address))
-            return record is not None and record.clumsy(self._clock())
+        """Whether most of what this client has sent lately was refused. Asked for every request, so without a lock."""
+        record = (self._records.get(hash(token)) if token else None) or self._records.get(hash(address))
+        return record is not None and record.bad > FEW and record.clumsy(self._clock())
 
     def note(self, token: str | None, address: str, status: int) -> None:
-        """``status`` is what a request of the client was answered with."""
-        key = hash(token if token and status != 401 else address)
-        now = self._clock()
+        """``status`` is what a request of the client was answered with. Of two answers of one client at the same moment
+        one may be lost."""
+        key, now = hash(token if token and status != 401 else address), self._clock()
+        record = self._records.get(key)
+        if record is None or now - record.at > _FRESH:
+            record = self._latest(key, now)
+        record.note(status >= 400, now)
+
+    def _latest(self, key: int, now: float) -> _Record:
+        """The record, as the last one that will be forgotten."""
         with self._lock:
             record = self._records.pop(key, None) or _Record(0.0, 0.0, now)
-            record.note(status >= 400, now)
             self._records[key] = record
             if len(self._records) > self._clients:
                 self._records.popitem(last=False)
+        return record

@@ -79,8 +79,9 @@ def test_tokens_that_are_made_up_count_for_their_address(clock: Clock) -> None:
 
 def test_it_remembers_so_many_and_no_more(clock: Clock) -> None:
     manners = Manners(2, clock)
-    answered(manners, BAD, 400, "a")
-    answered(manners, BAD, 400, "b")
+    answered(manners, 2 * BAD, 400, "a")
+    answered(manners, 2 * BAD, 400, "b")
+    clock.now += 2
     answered(manners, 1, 400, "a")
     answered(manners, 1, 200, "c")
     assert manners.clumsy("a", HERE)
