@@ -21,11 +21,13 @@ CLIENTS = 10_000
 
 @dataclasses.dataclass(slots=True)
 class _Record:
-    """Answers of a client; each weighs half as much after every :data:`HALF_LIFE`."""
+    """Answers of a client; each weighs half as much after every :data:`HALF_LIFE`. ``placed``: when it was last put
+    behind all others."""
 
     good: float
     bad: float
     at: float
+    placed: float
 
     def note(self, bad: bool, now: float) -> None:
         weight = 0.5 ** ((now - self.at) / HALF_LIFE)
@@ -55,14 +57,15 @@ class Manners:
         one may be lost."""
         key, now = hash(token if token and status != 401 else address), self._clock()
         record = self._records.get(key)
-        if record is None or now - record.at > _FRESH:
+        if record is None or now - record.placed > _FRESH:
             record = self._latest(key, now)
         record.note(status >= 400, now)
 
     def _latest(self, key: int, now: float) -> _Record:
         """The record, as the last one that will be forgotten."""
         with self._lock:
-            record = self._records.pop(key, None) or _Record(0.0, 0.0, now)
+            record = self._records.pop(key, None) or _Record(0.0, 0.0, now, now)
+            record.placed = now
             self._records[key] = record
             if len(self._records) > self._clients:
                 self._records.popitem(last=False)

@@ -86,3 +86,14 @@ def test_it_remembers_so_many_and_no_more(clock: Clock) -> None:
     answered(manners, 1, 200, "c")
     assert manners.clumsy("a", HERE)
     assert not manners.clumsy("b", HERE)
+
+
+def test_who_never_pauses_is_not_forgotten_before_others(clock: Clock) -> None:
+    manners = Manners(2, clock)
+    answered(manners, BAD, 400, "busy")
+    answered(manners, 1, 200, "quiet")
+    for _ in range(20):
+        clock.now += 0.1
+        answered(manners, 1, 400, "busy")
+    answered(manners, 1, 200, "new")
+    assert manners.clumsy("busy", HERE)
